@@ -1,0 +1,27 @@
+"""Tables that read well in a notebook, in a terminal and in the post."""
+
+from collections.abc import Iterable, Sequence
+
+from prettytable import PrettyTable
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> PrettyTable:
+    """Lay out rows under headers, left aligned.
+
+    Args:
+        headers: One title a column.
+        rows: As many cells a row as there are headers; each is shown as ``str`` shows it.
+
+    Returns:
+        A table: HTML in a notebook, plain text everywhere else.
+
+    >>> print(table(["Step", "Done"], [["Thing", "yes"]]))
+    +-------+------+
+    | Step  | Done |
+    +-------+------+
+    | Thing | yes  |
+    +-------+------+
+    """
+    result = PrettyTable(list(headers), align="l")
+    result.add_rows([list(row) for row in rows])
+    return result
