@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 from helpers.policy.conditions import Condition, compile_conditions, texts
-from helpers.policy.document import VERSIONS, check, statements
 from helpers.policy.errors import MalformedPolicy
+from helpers.policy.grammar import VERSIONS, check, statements
 from helpers.policy.patterns import Context, Pattern, compile_pattern
 
 _POLICIES_KEPT = 1024
