@@ -7,7 +7,7 @@ from helpers import policy
 from helpers.sandbox.broker import limits
 from helpers.sandbox.broker.authority import Authority
 from helpers.sandbox.broker.fields import Property
-from helpers.sandbox.broker.packets import V5, Connect, Publish
+from helpers.sandbox.broker.packets import V5, Connect, Publish, Subscribe
 from helpers.sandbox.broker.reasons import Reason, RefusedError
 from helpers.sandbox.broker.topics import check_topic
 from helpers.sandbox.registry import Certificate, Registry
@@ -38,7 +38,8 @@ def admit(
 
     Source: https://docs.aws.amazon.com/iot/latest/developerguide/connect-policy.html
     """
-    packet.client_id = packet.client_id or _assigned(packet)
+    if not packet.client_id:
+        packet.client_id, packet.assigned = _assigned(packet), True
     will = packet.will
     attributes = ["LastWill"] if will else []
     if not packet.clean_start:
@@ -87,15 +88,32 @@ def check_message(message: Publish, authority: Authority) -> None:
         authority.check("iot:RetainPublish", resource)
 
 
+def check_subscribe(packet: Subscribe) -> None:
+    """Raise RefusedError if AWS IoT takes no such SUBSCRIBE, whatever the policies say."""
+    if Property.SUBSCRIPTION_IDENTIFIER in packet.properties:
+        raise RefusedError(
+            Reason.SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED, "AWS IoT has no subscription identifiers"
+        )
+    if len(packet.subscriptions) > limits.FILTERS_A_SUBSCRIBE:
+        raise RefusedError(
+            Reason.QUOTA_EXCEEDED, f"a SUBSCRIBE has {limits.FILTERS_A_SUBSCRIBE} filters at most"
+        )
+    if any(each.qos > 1 for each in packet.subscriptions):
+        raise RefusedError(
+            Reason.QOS_NOT_SUPPORTED, "AWS IoT has no QoS 2: subscribe with QoS 0 or 1"
+        )
+
+
 def _check_connect(packet: Connect) -> None:
     if len(packet.client_id.encode()) > limits.CLIENT_ID_BYTES:
         raise RefusedError(
             Reason.CLIENT_IDENTIFIER_NOT_VALID,
             f"a client id of AWS IoT has {limits.CLIENT_ID_BYTES} bytes at most",
         )
-    if packet.client_id.startswith("$") and not packet.client_id.startswith(_GENERATED):
+    if packet.client_id.startswith("$") and not packet.assigned:
         raise RefusedError(
-            Reason.CLIENT_IDENTIFIER_NOT_VALID, "a client id does not begin with $: AWS IoT's own do"
+            Reason.CLIENT_IDENTIFIER_NOT_VALID,
+            "a client id does not begin with $: AWS IoT's own do",
         )
     if Property.AUTHENTICATION_METHOD in packet.properties:
         raise RefusedError(
@@ -104,13 +122,10 @@ def _check_connect(packet: Connect) -> None:
         )
 
 
-_GENERATED = "$GEN/"
-
-
 def _assigned(packet: Connect) -> str:
     if packet.version != V5 and not packet.clean_start:
         raise RefusedError(
             Reason.CLIENT_IDENTIFIER_NOT_VALID,
             "a persistent session needs a client id: give one, or ask for a clean session",
         )
-    return f"{_GENERATED}{uuid.uuid4()}"
+    return f"$GEN/{uuid.uuid4()}"

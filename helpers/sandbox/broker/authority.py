@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 
 from helpers import policy
 from helpers.errors import LessonError
+from helpers.policy.patterns import Context
 from helpers.sandbox.broker import limits
 from helpers.sandbox.broker.reasons import Reason, RefusedError
 from helpers.sandbox.registry import Certificate, Registry, Thing
 
-ContextOf = Callable[[Sequence[Thing]], policy.Context]
+ContextOf = Callable[[Sequence[Thing]], Context]
 """Gives the values of a connection's policy variables, given the Things of its certificate."""
 
 
@@ -23,8 +24,19 @@ class Authority:
         self._revision = -1
         self._decisions: dict[tuple[str, str], bool] = {}
         self._policies: list[policy.Policy] = []
-        self._context: policy.Context = {}
+        self._context: Context = {}
         self._unreadable = ""
+
+    @property
+    def certificate_id(self) -> str:
+        """Of the certificate that it speaks for."""
+        return self._certificate.certificate_id
+
+    @property
+    def active(self) -> bool:
+        """Whether the certificate is still registered, and ACTIVE."""
+        found = self._registry.certificate(self.certificate_id)
+        return found is not None and found.status == "ACTIVE"
 
     def check_certificate(self) -> None:
         """Raise RefusedError unless the certificate is still registered, and ACTIVE."""
@@ -33,7 +45,9 @@ class Authority:
         if status != "ACTIVE":
             short = self._certificate.certificate_id[:8]
             raise self._refusal(
-                "iot:Connect", "", f"certificate {short}… is {status}: only an ACTIVE one may connect"
+                "iot:Connect",
+                "",
+                f"certificate {short}… is {status}: only an ACTIVE one may connect",
             )
 
     def allows(self, action: str, resource: str) -> bool:

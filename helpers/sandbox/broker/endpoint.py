@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from helpers.sandbox.broker import limits
 from helpers.sandbox.broker.packets import Subscription
 from helpers.sandbox.broker.reasons import Reason, RefusedError
-from helpers.sandbox.broker.session import Message, Session
+from helpers.sandbox.broker.session import Link, Message, Session
 from helpers.sandbox.broker.topics import Tree
 
 
@@ -14,12 +14,18 @@ class Endpoint:
     """AWS IoT gives each account one endpoint a Region; no message goes from one to another."""
 
     def __init__(self) -> None:
-        self.connected: dict[str, Session] = {}
+        self.connected: dict[str, Link] = {}
         """By client id: two connections with one id cannot live together."""
         self._sessions: dict[tuple[str, str], Session] = {}
         self._routes: Tree[Session, Subscription] = Tree()
         self._retained: dict[str, Message] = {}
         self._retained_bytes = 0
+
+    def take_over(self, client_id: str) -> None:
+        """End the connection that has this client id, if there is one."""
+        older = self.connected.get(client_id)
+        if older:
+            older.taken_over()
 
     def session(self, client_id: str, certificate_id: str, *, clean: bool) -> tuple[Session, bool]:
         """Open a session, or resume it.
@@ -58,8 +64,8 @@ class Endpoint:
             if session.link is None and session.expires <= now:
                 self.end(session)
 
-    def subscribe(self, session: Session, subscription: Subscription) -> None:
-        """Add a subscription, or replace the one with the same filter."""
+    def subscribe(self, session: Session, subscription: Subscription) -> bool:
+        """Add a subscription or replace the one with its filter; say whether there was one."""
         topic_filter = subscription.filter
         known = topic_filter in session.subscriptions
         if not known and len(session.subscriptions) >= limits.SUBSCRIPTIONS_A_CONNECTION:
@@ -69,6 +75,7 @@ class Endpoint:
             )
         session.subscriptions[topic_filter] = subscription
         self._routes.add(topic_filter, session, subscription)
+        return known
 
     def unsubscribe(self, session: Session, topic_filter: str) -> bool:
         """Remove a subscription; say whether it was there."""
@@ -120,3 +127,19 @@ def _best(
         if session not in best or best[session].qos < subscription.qos:
             best[session] = subscription
     return best.items()
+
+
+class Endpoints:
+    """The endpoint of each account and Region, made when first needed."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], Endpoint] = {}
+
+    def of(self, account: str, region: str) -> Endpoint:
+        """The endpoint of an account in a Region."""
+        return self._known.setdefault((account, region), Endpoint())
+
+    def expire(self) -> None:
+        """End, everywhere, the sessions whose clients stayed away for too long."""
+        for endpoint in self._known.values():
+            endpoint.expire()

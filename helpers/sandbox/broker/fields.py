@@ -5,6 +5,7 @@ Source: https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html#_Toc3901006
 
 from collections.abc import Mapping
 from enum import IntEnum
+from types import MappingProxyType
 
 from helpers.sandbox.broker.reasons import MalformedError, Reason, RefusedError
 
@@ -45,7 +46,15 @@ P = Property
 Value = int | str | bytes | list[tuple[str, str]]
 Properties = Mapping[Property, Value]
 """Each property's value; the user properties, which may repeat, are a list of pairs."""
-NO_PROPERTIES: Properties = {}
+NO_PROPERTIES: Properties = MappingProxyType({})
+
+
+def number(values: Properties, name: Property, default: int) -> int:
+    """The value of a property that is a number."""
+    value = values.get(name, default)
+    assert isinstance(value, int)
+    return value
+
 
 FLAGS = frozenset(
     {

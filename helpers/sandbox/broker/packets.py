@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from helpers.sandbox.broker.fields import NO_PROPERTIES, Properties
+from helpers.sandbox.broker.fields import Properties
 
 V311 = 4
 V5 = 5
@@ -18,7 +18,7 @@ class Publish:
     retain: bool = False
     duplicate: bool = False
     packet_id: int = 0
-    properties: Properties = field(default_factory=lambda: NO_PROPERTIES)
+    properties: Properties = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -31,6 +31,8 @@ class Connect:
     keep_alive: int
     will: Publish | None
     properties: Properties
+    assigned: bool = False
+    """Whether the client id is of the broker's making."""
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ import asyncio
 import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 
 _RECORD = 16 * 1024
 """The most that one TLS record holds."""
@@ -63,10 +64,9 @@ class SecureProtocol(asyncio.Protocol, ABC):
         self._flush()
         self.closing = True
         if self._secured and self._tls:
-            try:
+            # It asks for the peer's good-bye, for which nobody waits.
+            with suppress(ssl.SSLError):
                 self._tls.unwrap()
-            except ssl.SSLError:
-                pass  # it wants the peer's good-bye, for which nobody waits
         self._flush_records()
         self._transport.resume_reading()
         if not self._transport.is_closing():

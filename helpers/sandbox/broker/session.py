@@ -1,15 +1,19 @@
 """What the broker remembers of a client: its subscriptions, and the messages on their way to it."""
 
+import asyncio
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from helpers.sandbox.broker import encoder, limits
 from helpers.sandbox.broker.authority import Authority
-from helpers.sandbox.broker.fields import NO_PROPERTIES, Properties, Property
+from helpers.sandbox.broker.fields import Properties, Property, number
 from helpers.sandbox.broker.packets import Subscription
 from helpers.sandbox.broker.reasons import Reason, RefusedError
+
+_FOR_THE_BROKER = (Property.TOPIC_ALIAS, Property.MESSAGE_EXPIRY, Property.WILL_DELAY)
+"""Properties of a message that are not handed on as they are."""
 
 
 @dataclass(slots=True, eq=False)
@@ -20,11 +24,19 @@ class Message:
     payload: bytes
     qos: int
     retain: bool = False
-    properties: Properties = NO_PROPERTIES
+    properties: Properties = field(default_factory=dict)
     origin: "Session | None" = None
     """Whose client published it; ``None`` where it came by HTTP."""
     expires: float | None = None
     """On time.monotonic()'s clock."""
+
+    def carry(self, properties: Properties) -> None:
+        """Take over the properties that were published with it."""
+        self.properties = {
+            name: value for name, value in properties.items() if name not in _FOR_THE_BROKER
+        }
+        if Property.MESSAGE_EXPIRY in properties:
+            self.expires = time.monotonic() + number(properties, Property.MESSAGE_EXPIRY, 0)
 
     def carried(self) -> Properties:
         """The properties to deliver it with."""
@@ -45,10 +57,13 @@ class Link(Protocol):
     """The connection through which a session reaches its client."""
 
     version: int
-    writable: bool
     authority: Authority
     receive_maximum: int
     packet_limit: int
+
+    @property
+    def writable(self) -> bool:
+        """Whether the client keeps up."""
 
     def send(self, data: bytes) -> None:
         """Send a packet."""
@@ -58,6 +73,9 @@ class Link(Protocol):
 
     def cut(self, error: RefusedError) -> None:
         """Record a refusal and end the connection."""
+
+    def taken_over(self) -> None:
+        """End the connection: another one has its client id."""
 
 
 class Session:
@@ -72,6 +90,8 @@ class Session:
         """Seconds that it outlives its connection."""
         self.expires = 0.0
         """When it ends, on time.monotonic()'s clock, once the client is away."""
+        self.will: asyncio.TimerHandle | None = None
+        """Publishes the will of the last connection, unless the client comes back in time."""
         self._waiting: deque[_Delivery] = deque()
         self._unacknowledged: dict[int, _Delivery] = {}
         self._bytes = 0
@@ -81,9 +101,12 @@ class Session:
     def attach(self, link: Link) -> None:
         """The client is there: send again what it has not acknowledged, then what waits."""
         self.link = link
+        if self.will:
+            self.will.cancel()
         self._refused.clear()
-        for packet_id, delivery in self._unacknowledged.items():
-            self._send(link, delivery, packet_id, duplicate=True)
+        for packet_id, delivery in list(self._unacknowledged.items()):
+            if not self._send(link, delivery, packet_id, duplicate=True):
+                self.acknowledge(packet_id)
         self.pump()
 
     def detach(self) -> None:
@@ -109,7 +132,9 @@ class Session:
             self.pump()
         elif self.link:
             self.link.cut(
-                RefusedError(Reason.QUOTA_EXCEEDED, "the client does not read what it subscribed to")
+                RefusedError(
+                    Reason.QUOTA_EXCEEDED, "the client does not read what it subscribed to"
+                )
             )
 
     def acknowledge(self, packet_id: int) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import ssl
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import trustme
 
@@ -28,6 +29,7 @@ class Trust:
         """The authority that clients check the broker against, in place of Amazon Root CA 1."""
         self._context: ssl.SSLContext | None = None
         self._revision = -1
+        self._names: WeakKeyDictionary[ssl.SSLObject, str | None] = WeakKeyDictionary()
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         ca = _authority(self.ca_file, state_dir / "ca.key")
         _write(self._chain, ca.issue_cert(*NAMES).private_key_and_cert_chain_pem.bytes())
@@ -50,6 +52,10 @@ class Trust:
         der = peer.getpeercert(binary_form=True)
         return self._registry.certificate(hashlib.sha256(der).hexdigest()) if der else None
 
+    def server_name(self, peer: ssl.SSLObject) -> str | None:
+        """The host that the client asked for by SNI; ``None`` where it gave an address."""
+        return self._names.get(peer)
+
     def _build(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -59,6 +65,7 @@ class Trust:
         # A resumed session would skip the look at the registry.
         context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
         context.num_tickets = 0
+        context.sni_callback = lambda peer, name, _: self._names.update({peer: name})
         context.set_alpn_protocols(["x-amzn-mqtt-ca"])
         anchors = [found.pem for found in self._registry.certificates()]
         try:
