@@ -1,7 +1,7 @@
 """Policies: build one, check it, decide by it, explain the decision, find what is wrong with it.
 
-Pure functions: they ask nobody and change nothing. The decision that a notebook explains is the
-one that the sandbox's broker enforces.
+Pure functions, which ask nobody and change nothing, but for those that take a boto3 client. The
+decision that a notebook explains is the one that the sandbox's broker enforces.
 """
 
 from helpers.policy.context import connection_context
@@ -12,6 +12,7 @@ from helpers.policy.documents import (
     document,
     intended,
     least_privilege,
+    listener,
     recommended,
     statement,
     to_json,
@@ -20,9 +21,12 @@ from helpers.policy.errors import MalformedPolicy
 from helpers.policy.explanation import Explanation, explain
 from helpers.policy.findings import Finding, lint
 from helpers.policy.grammar import check
+from helpers.policy.in_force import AccountPolicy, find, made_here, put_in_force, remove
 from helpers.policy.model import Policy, Request, parse
+from helpers.policy.verdicts import verdicts
 
 __all__ = [
+    "AccountPolicy",
     "Decision",
     "Explanation",
     "Finding",
@@ -36,11 +40,17 @@ __all__ = [
     "decide",
     "document",
     "explain",
+    "find",
     "intended",
     "least_privilege",
     "lint",
+    "listener",
+    "made_here",
     "parse",
+    "put_in_force",
     "recommended",
+    "remove",
     "statement",
     "to_json",
+    "verdicts",
 ]

@@ -1,4 +1,4 @@
-"""Build policy documents; and the lesson's four: the post's own, and three that do what it meant."""
+"""Build policy documents; and the lesson's own: the post's, and what the post meant."""
 
 import json
 from collections.abc import Mapping
@@ -112,4 +112,14 @@ def recommended(region: str, account: str) -> dict[str, Any]:
             "iot:Publish",
             arn(region, account, f"topic/iotbutton/${{{thing}.Attributes[serialNumber]}}"),
         ),
+    )
+
+
+def listener(region: str, account: str, serial: str, client_id: str) -> dict[str, Any]:
+    """Let a device receive what one button publishes, and nothing else."""
+    topic = f"iotbutton/{serial}"
+    return document(
+        statement("iot:Connect", arn(region, account, f"client/{client_id}")),
+        statement("iot:Subscribe", arn(region, account, f"topicfilter/{topic}")),
+        statement("iot:Receive", arn(region, account, f"topic/{topic}")),
     )

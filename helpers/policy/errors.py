@@ -3,7 +3,7 @@
 from helpers.errors import LessonError
 
 
-class MalformedPolicy(LessonError):  # noqa: N818 - AWS's own name for it, without "Exception"
+class MalformedPolicy(LessonError):
     """A policy document that AWS IoT refuses, or a condition on a key that it does not document.
 
     Attributes:
