@@ -1,4 +1,4 @@
-"""Build policy documents; and the lesson's four: the post's own, and three that do what it meant."""
+"""Build policy documents; the lesson's four: the post's, and three that do what it meant."""
 
 import json
 from collections.abc import Mapping
