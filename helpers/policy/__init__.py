@@ -19,7 +19,7 @@ from helpers.policy.documents import (
 )
 from helpers.policy.errors import MalformedPolicy
 from helpers.policy.explanation import Explanation, explain
-from helpers.policy.findings import Finding, lint
+from helpers.policy.findings import Finding, Findings, lint
 from helpers.policy.grammar import check
 from helpers.policy.in_force import AccountPolicy, find, made_here, put_in_force, remove
 from helpers.policy.model import Policy, Request, parse
@@ -30,6 +30,7 @@ __all__ = [
     "Decision",
     "Explanation",
     "Finding",
+    "Findings",
     "MalformedPolicy",
     "Policy",
     "Request",

@@ -4,11 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from prettytable import PrettyTable
+
 from helpers.policy.documents import to_json
 from helpers.policy.errors import MalformedPolicy
 from helpers.policy.grammar import VERSIONS
 from helpers.policy.model import Policy, parse
 from helpers.policy.rules import GUIDE, RULES, Severity, Where
+from helpers.table import table
 
 _CREATE = "https://docs.aws.amazon.com/iot/latest/apireference/API_CreatePolicy.html"
 _VARIABLES = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html"
@@ -31,13 +34,27 @@ class Finding:
         return f"{self.severity}{where}: {self.message}"
 
 
+class Findings(list[Finding]):
+    """Findings that read well: a table in a notebook and in a terminal."""
+
+    def __repr__(self) -> str:
+        return str(self._table()) if self else "Nothing to say."
+
+    def _repr_html_(self) -> str:
+        return self._table()._repr_html_() if self else "<p>Nothing to say.</p>"
+
+    def _table(self) -> PrettyTable:
+        rows = [(each.severity, each.statement or "all", each.message) for each in self]
+        return table(["Severity", "Statement", "Finding"], rows)
+
+
 def lint(
     document: Mapping[str, Any] | str,
     *,
     region: str | None = None,
     account: str | None = None,
     attached: bool | None = None,
-) -> list[Finding]:
+) -> Findings:
     """Look a policy over.
 
     Args:
@@ -57,9 +74,9 @@ def lint(
     try:
         policy = parse("", text)
     except MalformedPolicy as error:
-        return [Finding("error", error.statement, error.problem, _CREATE)]
+        return Findings([Finding("error", error.statement, error.problem, _CREATE)])
     where = Where(region, account, attached)
-    return [*_old_version(policy), *_by_statement(policy, where)]
+    return Findings([*_old_version(policy), *_by_statement(policy, where)])
 
 
 def _by_statement(policy: Policy, where: Where) -> Iterator[Finding]:
