@@ -63,7 +63,7 @@ class Registry:
         """Name and JSON text of the default version of each policy attached to *certificate*."""
         backend = iot_backends[certificate.account][certificate.region]
         return [
-            (policy.name, policy.document)
+            (policy.name, str(policy.document))
             for (target, _), (_, policy) in list(backend.principal_policies.items())
             if target == certificate.arn
         ]

@@ -1,0 +1,219 @@
+"""The virtual button: it connects with its certificate, publishes one message, and sleeps again."""
+
+import json
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from queue import Empty, Queue
+from typing import Any, Literal
+
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.reasoncodes import ReasonCode
+
+from helpers import thing
+from helpers.account import Account
+from helpers.errors import LessonError
+from helpers.key_files import KeyFiles, saved
+
+Click = Literal["SINGLE", "DOUBLE", "LONG"]
+
+PATIENCE = 5.0
+"""Seconds. No answer for so long is an error, too."""
+
+
+class Refused(LessonError):
+    """The broker said no."""
+
+    def __init__(self, message: str, explanation: str) -> None:
+        super().__init__(message)
+        self.explanation = explanation
+        """Why, statement by statement, where the broker tells; AWS's own does not."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device that can connect: who it is, where it connects to, and with which files."""
+
+    account: Account
+    name: str
+    """The Thing's name, and the client id."""
+    serial: str
+    files: KeyFiles
+
+    @property
+    def topic(self) -> str:
+        """The topic that a button of this serial number publishes on."""
+        return f"iotbutton/{self.serial}"
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message that has arrived."""
+
+    topic: str
+    payload: dict[str, Any]
+
+
+def device(account: Account, thing_name: str) -> Device:
+    """Give the device of a Thing, ready to connect with the files that are saved for it.
+
+    Raises:
+        LessonError: the Thing or its files are missing.
+    """
+    found = thing.find(account.iot, thing_name)
+    if found is None:
+        raise LessonError(f"There is no Thing {thing_name!r}: register it first (notebook 01).")
+    files = saved(account.keys / thing_name)
+    if files is None:
+        raise LessonError(
+            f"There are no key files for {thing_name!r}: issue its certificate first (notebook 03)."
+        )
+    return Device(account, thing_name, found.serial, files)
+
+
+def payload(serial: str, click: Click) -> dict[str, str]:
+    """Make what a real button sends.
+
+    >>> payload("G030JF055364XVRB", "SINGLE")
+    {'serialNumber': 'G030JF055364XVRB', 'batteryVoltage': '2000mV', 'clickType': 'SINGLE'}
+    """
+    return {"serialNumber": serial, "batteryVoltage": "2000mV", "clickType": click}
+
+
+def press(button: Device, click: Click = "SINGLE") -> None:
+    """Press the button: connect, publish one message, wait for its acknowledgement, disconnect.
+
+    Args:
+        button: Which one.
+        click: ``SINGLE``, ``DOUBLE``, or ``LONG`` for more than 1.5 seconds.
+
+    Raises:
+        Refused: the connection or the message was refused, or there was no answer in 5 seconds.
+    """
+    with _connected(button) as connection:
+        text = json.dumps(payload(button.serial, click))
+        connection.client.publish(button.topic, text, qos=1)
+        connection.wait("published", f"publish on {button.topic}")
+
+
+class Inbox:
+    """The messages that have arrived, oldest first."""
+
+    def __init__(self, messages: "Queue[Message]") -> None:
+        self._messages = messages
+
+    def next(self, timeout: float = PATIENCE) -> Message:
+        """Wait for the next message.
+
+        Args:
+            timeout: Seconds.
+
+        Raises:
+            LessonError: none has arrived in time.
+        """
+        try:
+            return self._messages.get(timeout=timeout)
+        except Empty:
+            raise LessonError(
+                f"No message in {timeout:g} seconds. Was the button pressed while you listened?"
+            ) from None
+
+
+@contextmanager
+def listen(listener: Device, topic_filter: str) -> Iterator[Inbox]:
+    """Subscribe, and collect what arrives until the ``with`` block ends.
+
+    Args:
+        listener: The device that listens; its policy must allow it.
+        topic_filter: A topic, or a pattern with ``+`` and ``#``.
+
+    Raises:
+        Refused: the connection or the subscription was refused.
+    """
+    with _connected(listener) as connection:
+        connection.client.subscribe(topic_filter, qos=1)
+        connection.wait("subscribed", f"subscribe to {topic_filter}")
+        yield Inbox(connection.messages)
+
+
+class _Connection:
+    """One MQTT 5 connection. Whatever goes wrong ends it: it never connects a second time."""
+
+    def __init__(self, device: Device) -> None:
+        self.messages: Queue[Message] = Queue()
+        self._device = device
+        self._events: Queue[tuple[str, str]] = Queue()
+        self._since = datetime.now(UTC)
+        self.client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=device.name,
+            protocol=MQTTProtocolVersion.MQTTv5,
+            reconnect_on_failure=False,
+        )
+        self.client.connect_timeout = PATIENCE
+        self.client.tls_set(
+            str(device.files.root_ca), str(device.files.certificate), str(device.files.private_key)
+        )
+        self.client.on_connect = lambda _c, _u, _f, reason, _p: self._tell("connected", [reason])
+        self.client.on_publish = lambda _c, _u, _m, reason, _p: self._tell("published", [reason])
+        self.client.on_subscribe = lambda _c, _u, _m, reasons, _p: self._tell("subscribed", reasons)
+        self.client.on_disconnect = lambda _c, _u, _f, reason, _p: self._end(reason)
+        self.client.on_message = lambda _c, _u, message: self.messages.put(_read(message))
+
+    def open(self) -> None:
+        account = self._device.account
+        endpoint = account.iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
+        try:
+            self.client.connect(endpoint, account.mqtt_port)
+        except (OSError, ssl.SSLError) as problem:
+            raise self._refused("connect", str(problem)) from problem
+        self.client.loop_start()
+        self.wait("connected", "connect")
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+    def wait(self, event: str, doing: str) -> None:
+        """Wait until the broker has answered, or raise why it will not."""
+        try:
+            happened, reason = self._events.get(timeout=PATIENCE)
+        except Empty:
+            raise self._refused(doing, f"no answer in {PATIENCE:g} seconds") from None
+        if happened != event:
+            raise self._refused(doing, reason)
+
+    def _tell(self, event: str, reasons: list[ReasonCode]) -> None:
+        failure = next((str(reason) for reason in reasons if reason.is_failure), None)
+        self._events.put(("refused", failure) if failure else (event, ""))
+
+    def _end(self, reason: ReasonCode) -> None:
+        self._events.put(("ended", str(reason)))
+
+    def _refused(self, doing: str, reason: str) -> Refused:
+        why = [
+            each
+            for each in self._device.account.refusals()
+            if each.client_id == self._device.name and each.when >= self._since
+        ]
+        if not why:
+            return Refused(f"{self._device.name} could not {doing}: {reason}.", "")
+        told = f"{self._device.name} could not {doing}: {reason}. {why[-1].reason}"
+        return Refused(told, why[-1].explanation)
+
+
+@contextmanager
+def _connected(device: Device) -> Iterator[_Connection]:
+    connection = _Connection(device)
+    try:
+        connection.open()
+        yield connection
+    finally:
+        connection.close()
+
+
+def _read(message: MQTTMessage) -> Message:
+    return Message(message.topic, json.loads(message.payload))

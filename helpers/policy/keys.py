@@ -1,0 +1,69 @@
+"""The context keys that AWS IoT documents: usable in a condition, or as a ``${variable}``."""
+
+import re
+
+CERTIFICATE_NAMES = {
+    "DistinguishedNameQualifier": "2.5.4.46",
+    "Country": "2.5.4.6",
+    "Organization": "2.5.4.10",
+    "OrganizationalUnit": "2.5.4.11",
+    "State": "2.5.4.8",
+    "CommonName": "2.5.4.3",
+    "SerialNumber": "2.5.4.5",
+    "Title": "2.5.4.12",
+    "Surname": "2.5.4.4",
+    "GivenName": "2.5.4.42",
+    "Initials": "2.5.4.43",
+    "Pseudonym": "2.5.4.65",
+    "GenerationQualifier": "2.5.4.44",
+}
+"""The parts of a certificate's subject and issuer as AWS IoT spells them, and their X.500 ids."""
+
+VALUES_A_NAME = 5
+"""AWS IoT keeps this many values of one part of a subject; further ones are ignored."""
+
+_SUFFIXES = ("", ".List", *(f".{index}" for index in range(VALUES_A_NAME)))
+
+KEYS = (
+    "aws:SourceIp",
+    "iot:ClientId",
+    "iot:DomainName",
+    "iot:CertificateId",
+    "iot:ConnectAttributes",
+    "iot:LastWillTopic",
+    "iot:Connection.Thing.ThingName",
+    "iot:Connection.Thing.ThingTypeName",
+    "iot:Connection.Thing.IsAttached",
+    *(
+        f"iot:Certificate.{whose}.{name}{suffix}"
+        for whose in ("Subject", "Issuer")
+        for name in CERTIFICATE_NAMES
+        for suffix in _SUFFIXES
+    ),
+)
+"""Every documented key but the Things' attributes, whose names are the account's own."""
+
+THING = "iot:Connection.Thing."
+"""How the keys begin that have a value only where the certificate is attached to the Thing."""
+
+_SPELLING = {key.lower(): key for key in KEYS}
+_ATTRIBUTE = re.compile(r"iot:connection\.thing\.attributes\[(.+)\]", re.IGNORECASE)
+
+
+def canonical(key: str) -> str | None:
+    """Spell a context key as AWS does; key names are not case-sensitive.
+
+    Returns:
+        The key, or ``None`` where AWS IoT documents no such key.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-variables.html
+
+    >>> canonical("IOT:clientid")
+    'iot:ClientId'
+    >>> canonical("iot:Connection.Thing.Attributes[floor]")
+    'iot:Connection.Thing.Attributes[floor]'
+    >>> canonical("iot:Thing.ThingName") is None
+    True
+    """
+    attribute = _ATTRIBUTE.fullmatch(key)
+    return f"{THING}Attributes[{attribute[1]}]" if attribute else _SPELLING.get(key.lower())

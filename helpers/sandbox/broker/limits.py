@@ -1,0 +1,41 @@
+"""What the broker allows: AWS IoT's quotas, and bounds of our own where AWS names none.
+
+Source: https://docs.aws.amazon.com/general/latest/gr/iot-core.html#message-broker-limits
+"""
+
+# AWS's.
+CLIENT_ID_BYTES = 128
+TOPIC_BYTES = 256
+TOPIC_SLASHES = 7
+PAYLOAD_BYTES = 128 * 1024
+PACKET_BYTES = 146 * 1024
+FILTERS_A_SUBSCRIBE = 8
+SUBSCRIPTIONS_A_CONNECTION = 50
+UNACKNOWLEDGED = 100
+"""QoS 1 messages on their way to one client."""
+TOPIC_ALIASES = 8
+KEEP_ALIVE_SECONDS = 1200
+"""The longest keep-alive, and the one of a client that asks for none."""
+SESSION_SECONDS = 3600
+"""How long an MQTT 3.1.1 session outlives its connection."""
+SESSION_SECONDS_MAX = 7 * 24 * 3600
+
+# Ours: a sandbox on a laptop must not grow without bound.
+CONNECTIONS = 900
+"""Fits under the usual 1024 open files of a process."""
+SESSIONS = 2000
+"""Kept for clients that are away, in one account and Region."""
+QUEUED_MESSAGES = 1000
+"""Waiting for one client."""
+QUEUED_BYTES = 1024 * 1024
+RETAINED_MESSAGES = 5000
+RETAINED_BYTES = 16 * 1024 * 1024
+"""In one account and Region."""
+REFUSALS = 100
+"""Remembered for one account."""
+DECISIONS = 1000
+"""Policy decisions remembered for one connection."""
+CONNECT_SECONDS = 10.0
+"""From the TCP connection to the CONNECT packet."""
+LINGER_SECONDS = 2.0
+"""For a client to hang up after the broker has."""

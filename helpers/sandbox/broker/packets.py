@@ -1,0 +1,86 @@
+"""What a client sends: the packets of MQTT 3.1.1 and MQTT 5, as plain values."""
+
+from dataclasses import dataclass, field
+
+from helpers.sandbox.broker.fields import Properties
+
+V311 = 4
+V5 = 5
+
+
+@dataclass(slots=True)
+class Publish:
+    """A message on its way to the broker; also a will, which waits in its CONNECT."""
+
+    topic: str
+    payload: bytes
+    qos: int = 0
+    retain: bool = False
+    duplicate: bool = False
+    packet_id: int = 0
+    properties: Properties = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Connect:
+    """A client introduces itself."""
+
+    version: int
+    client_id: str
+    clean_start: bool
+    keep_alive: int
+    will: Publish | None
+    properties: Properties
+    assigned: bool = False
+    """Whether the client id is of the broker's making."""
+
+
+@dataclass(slots=True)
+class Subscription:
+    """One filter of a SUBSCRIBE, with its options; all but the QoS are MQTT 5's."""
+
+    filter: str
+    qos: int
+    no_local: bool = False
+    retain_as_published: bool = False
+    retain_handling: int = 0
+
+
+@dataclass(slots=True)
+class Subscribe:
+    """A client asks for the messages of some topics."""
+
+    packet_id: int
+    subscriptions: list[Subscription]
+    properties: Properties
+
+
+@dataclass(slots=True)
+class Unsubscribe:
+    """A client no longer wants some messages."""
+
+    packet_id: int
+    filters: list[str]
+
+
+@dataclass(slots=True)
+class Puback:
+    """A client has a QoS 1 message."""
+
+    packet_id: int
+
+
+@dataclass(slots=True)
+class Pingreq:
+    """A client is still there."""
+
+
+@dataclass(slots=True)
+class Disconnect:
+    """A client leaves."""
+
+    reason: int
+    properties: Properties
+
+
+Packet = Publish | Connect | Subscribe | Unsubscribe | Puback | Pingreq | Disconnect

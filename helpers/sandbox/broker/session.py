@@ -1,0 +1,198 @@
+"""What the broker remembers of a client: its subscriptions, and the messages on their way to it."""
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from helpers.sandbox.broker import encoder, limits
+from helpers.sandbox.broker.authority import Authority
+from helpers.sandbox.broker.fields import Properties, Property, number
+from helpers.sandbox.broker.packets import Subscription
+from helpers.sandbox.broker.reasons import Reason, RefusedError
+
+_FOR_THE_BROKER = (Property.TOPIC_ALIAS, Property.MESSAGE_EXPIRY, Property.WILL_DELAY)
+"""Properties of a message that are not handed on as they are."""
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    """A message that the broker has taken; whoever gets it shares this one."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool = False
+    properties: Properties = field(default_factory=dict)
+    origin: "Session | None" = None
+    """Whose client published it; ``None`` where it came by HTTP."""
+    expires: float | None = None
+    """On time.monotonic()'s clock."""
+
+    def carry(self, properties: Properties) -> None:
+        """Take over the properties that were published with it."""
+        self.properties = {
+            name: value for name, value in properties.items() if name not in _FOR_THE_BROKER
+        }
+        if Property.MESSAGE_EXPIRY in properties:
+            self.expires = time.monotonic() + number(properties, Property.MESSAGE_EXPIRY, 0)
+
+    def carried(self) -> Properties:
+        """The properties to deliver it with."""
+        if self.expires is None:
+            return self.properties
+        left = max(1, int(self.expires - time.monotonic()))
+        return {**self.properties, Property.MESSAGE_EXPIRY: left}
+
+
+@dataclass(slots=True)
+class _Delivery:
+    message: Message
+    qos: int
+    retain: bool
+
+
+class Link(Protocol):
+    """The connection through which a session reaches its client."""
+
+    version: int
+    authority: Authority
+    receive_maximum: int
+    packet_limit: int
+
+    @property
+    def writable(self) -> bool:
+        """Whether the client keeps up."""
+
+    def send(self, data: bytes) -> None:
+        """Send a packet."""
+
+    def note(self, error: RefusedError) -> None:
+        """Record a refusal."""
+
+    def cut(self, error: RefusedError) -> None:
+        """Record a refusal and end the connection."""
+
+    def taken_over(self) -> None:
+        """End the connection: another one has its client id."""
+
+
+class Session:
+    """One client's session. It belongs to the certificate that opened it, and to no other."""
+
+    def __init__(self, client_id: str, certificate_id: str) -> None:
+        self.client_id = client_id
+        self.certificate_id = certificate_id
+        self.subscriptions: dict[str, Subscription] = {}
+        self.link: Link | None = None
+        self.lasts = 0
+        """Seconds that it outlives its connection."""
+        self.expires = 0.0
+        """When it ends, on time.monotonic()'s clock, once the client is away."""
+        self.will: asyncio.TimerHandle | None = None
+        """Publishes the will of the last connection, unless the client comes back in time."""
+        self._waiting: deque[_Delivery] = deque()
+        self._unacknowledged: dict[int, _Delivery] = {}
+        self._bytes = 0
+        self._last_id = 0
+        self._refused: set[str] = set()
+
+    def attach(self, link: Link) -> None:
+        """The client is there: send again what it has not acknowledged, then what waits."""
+        self.link = link
+        if self.will:
+            self.will.cancel()
+        self._refused.clear()
+        for packet_id, delivery in list(self._unacknowledged.items()):
+            if not self._send(link, delivery, packet_id, duplicate=True):
+                self.acknowledge(packet_id)
+        self.pump()
+
+    def detach(self) -> None:
+        """The client is away: keep what has QoS 1."""
+        self.link = None
+        self.expires = time.monotonic() + self.lasts
+        kept = [delivery for delivery in self._waiting if delivery.qos]
+        self._waiting.clear()
+        self._bytes = sum(len(each.message.payload) for each in self._unacknowledged.values())
+        for delivery in kept:
+            self._enqueue(delivery)
+
+    def deliver(self, message: Message, qos: int, *, retain: bool = False) -> None:
+        """Deliver a message now, or as soon as the client can take it."""
+        if self.link is None and not qos:
+            return
+        full = (
+            len(self._waiting) >= limits.QUEUED_MESSAGES
+            or self._bytes + len(message.payload) > limits.QUEUED_BYTES
+        )
+        if not full:
+            self._enqueue(_Delivery(message, qos, retain))
+            self.pump()
+        elif self.link:
+            self.link.cut(
+                RefusedError(
+                    Reason.QUOTA_EXCEEDED, "the client does not read what it subscribed to"
+                )
+            )
+
+    def acknowledge(self, packet_id: int) -> None:
+        """The client has a QoS 1 message."""
+        delivery = self._unacknowledged.pop(packet_id, None)
+        if delivery:
+            self._bytes -= len(delivery.message.payload)
+            if self._waiting:
+                self.pump()
+
+    def pump(self) -> None:
+        """Send what waits, as far as the client keeps up."""
+        waiting, link = self._waiting, self.link
+        while waiting and link and link.writable:
+            if waiting[0].qos and len(self._unacknowledged) >= link.receive_maximum:
+                return
+            delivery = waiting.popleft()
+            packet_id = self._next_id() if delivery.qos else 0
+            if self._send(link, delivery, packet_id) and packet_id:
+                self._unacknowledged[packet_id] = delivery
+            else:
+                self._bytes -= len(delivery.message.payload)
+
+    def _enqueue(self, delivery: _Delivery) -> None:
+        self._waiting.append(delivery)
+        self._bytes += len(delivery.message.payload)
+
+    def _send(
+        self, link: Link, delivery: _Delivery, packet_id: int, *, duplicate: bool = False
+    ) -> bool:
+        message = delivery.message
+        if message.expires is not None and message.expires <= time.monotonic():
+            return False
+        if not link.authority.allows("iot:Receive", f"topic/{message.topic}"):
+            self._note_refused(link, message.topic)
+            return False
+        packet = encoder.publish(
+            link.version,
+            message.topic,
+            message.payload,
+            packet_id=packet_id,
+            retain=delivery.retain,
+            duplicate=duplicate,
+            carried=message.carried(),
+        )
+        if len(packet) > link.packet_limit:
+            return False
+        link.send(packet)
+        return True
+
+    def _note_refused(self, link: Link, topic: str) -> None:
+        # Once a topic and connection: whoever subscribed to # would fill the log with the rest.
+        if topic not in self._refused and len(self._refused) < limits.DECISIONS:
+            self._refused.add(topic)
+            link.note(link.authority.explain("iot:Receive", f"topic/{topic}"))
+
+    def _next_id(self) -> int:
+        while True:
+            self._last_id = self._last_id % 0xFFFF + 1
+            if self._last_id not in self._unacknowledged:
+                return self._last_id

@@ -1,0 +1,86 @@
+"""The control plane: moto's server, made to answer as AWS does and to save after every change."""
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import BaseWSGIServer, make_server
+
+LOOPBACK = "127.0.0.1"
+
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+class QuietHandler(MotoRequestHandler):
+    """Logs no line a request: the sandbox's log holds refusals and errors only."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing."""
+
+
+class ControlPlane:
+    """A WSGI application: AWS's API, and what the lesson asks the sandbox itself."""
+
+    def __init__(
+        self, pages: dict[str, Callable[[str], object]], changed: Callable[[], None]
+    ) -> None:
+        """Set up moto.
+
+        Args:
+            pages: For each name under ``/_sandbox/``, a function that takes the rest of the path
+                and returns what is answered, as JSON.
+            changed: Called after a request that may have changed something, before its answer.
+        """
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._pages = pages
+        self._changed = changed
+        # moto's registry is plain dictionaries, and the server has a thread a request.
+        self._one_at_a_time = threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer one request."""
+        root, _, path = environ["PATH_INFO"].removeprefix("/").partition("/")
+        page, _, rest = path.partition("/")
+        if root == "_sandbox" and page in self._pages:
+            body = json.dumps(self._pages[page](rest)).encode()
+            start_response("200 OK", [("Content-Type", "application/json")])
+            return [body]
+        with self._one_at_a_time:
+            answer = list(self._moto(environ, start_response))
+            if environ["REQUEST_METHOD"] != "GET":
+                self._changed()
+        return answer
+
+
+def serve(application: Application, port: int) -> BaseWSGIServer:
+    """Serve *application* on loopback, in a thread of its own.
+
+    Args:
+        application: What answers.
+        port: Where; 0, or one that is taken, means any free port.
+
+    Returns:
+        The running server: ``.port``, and ``.shutdown()`` to end it.
+    """
+    try:
+        listener = socket.create_server((LOOPBACK, port), backlog=128)
+    except OSError:
+        listener = socket.create_server((LOOPBACK, 0), backlog=128)
+    with listener:
+        server = make_server(
+            LOOPBACK,
+            listener.getsockname()[1],
+            application,
+            threaded=True,
+            request_handler=QuietHandler,
+            fd=listener.fileno(),  # werkzeug takes a copy; alone it would exit on a taken port
+        )
+    threading.Thread(target=server.serve_forever, name="control plane", daemon=True).start()
+    return server

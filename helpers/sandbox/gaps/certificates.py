@@ -1,0 +1,37 @@
+"""Where moto's certificates differ from AWS IoT's."""
+
+from moto.core.responses import ActionResult
+from moto.iot.exceptions import InvalidRequestException
+from moto.iot.responses import IoTResponse
+
+from helpers.sandbox.gaps import issuer
+from helpers.sandbox.gaps.filling import Answer, fills
+
+
+@fills("update_certificate")
+def certificate_status(request: IoTResponse, moto: Answer) -> ActionResult:
+    """Only ACTIVE, INACTIVE and REVOKED can be set.
+
+    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_UpdateCertificate.html
+    """
+    status = request._get_param("newStatus")
+    if status not in ("ACTIVE", "INACTIVE", "REVOKED"):
+        raise InvalidRequestException(f"Certificate status cannot be set to {status}")
+    return moto()
+
+
+@fills("create_certificate_from_csr")
+def the_requests_own_key(request: IoTResponse, moto: Answer) -> ActionResult:
+    """A certificate for a signing request holds the request's key; moto makes up another."""
+    pem = issuer.issue_for(request._get_param("certificateSigningRequest"))
+    active = request._get_param("setAsActive") or False
+    certificate = request.iot_backend.register_certificate_without_ca(
+        pem, "ACTIVE" if active else "INACTIVE"
+    )
+    return ActionResult(
+        {
+            "certificateArn": certificate.arn,
+            "certificateId": certificate.certificate_id,
+            "certificatePem": certificate.certificate_pem,
+        }
+    )

@@ -1,0 +1,151 @@
+"""The registry: a Thing is what AWS IoT knows of a device."""
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from helpers.errors import LessonError
+from helpers.marker import MARKER
+
+if TYPE_CHECKING:
+    from mypy_boto3_iot import IoTClient
+
+EXAMPLE_SERIAL = "G030JF055364XVRB"
+"""The serial number of AWS's own examples: 16 characters, as on the back of a button."""
+
+SERIAL_ATTRIBUTE = "serialNumber"
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A Thing of the registry."""
+
+    name: str
+    arn: str
+    attributes: dict[str, str]
+
+    @property
+    def serial(self) -> str:
+        """The button's serial number, which each of the lesson's Things carries."""
+        return self.attributes[SERIAL_ATTRIBUTE]
+
+
+def attributes(serial: str) -> dict[str, str]:
+    """Give the attributes of the lesson's Things: the button's serial number, and who made it.
+
+    >>> attributes("G030JF055364XVRB")
+    {'serialNumber': 'G030JF055364XVRB', 'madeBy': 'iot-button-tutorial'}
+    """
+    return {SERIAL_ATTRIBUTE: serial, MARKER[0]: MARKER[1]}
+
+
+def register(iot: "IoTClient", name: str, *, serial: str = EXAMPLE_SERIAL) -> Thing:
+    """Create the Thing *name*, or return it if it is already there.
+
+    Args:
+        iot: A boto3 ``iot`` client, as :func:`helpers.account.connect` gives it.
+        name: 1-128 of letters, digits, ``:``, ``_`` and ``-``. It cannot be changed later.
+        serial: The button's serial number, kept as an attribute.
+
+    Raises:
+        LessonError: the name cannot be used; nothing is created.
+        ResourceAlreadyExistsException: it exists with other attributes.
+
+    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_CreateThing.html
+    """
+    problem = name_problem(name)
+    if problem:
+        raise LessonError(f"A Thing cannot be named {name!r}: {problem}.")
+    made = attributes(serial)
+    created = iot.create_thing(thingName=name, attributePayload={"attributes": made})
+    return Thing(created["thingName"], created["thingArn"], made)
+
+
+def find(iot: "IoTClient", name: str) -> Thing | None:
+    """Look a Thing up by its name.
+
+    Returns:
+        The Thing; ``None`` where there is none of that name.
+
+    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_DescribeThing.html
+    """
+    try:
+        found = iot.describe_thing(thingName=name)
+    except iot.exceptions.ResourceNotFoundException:
+        return None
+    return Thing(found["thingName"], found["thingArn"], found["attributes"])
+
+
+def made_here(iot: "IoTClient") -> list[Thing]:
+    """List the Things that the lesson made, by their marker.
+
+    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_ListThings.html
+    """
+    pages = iot.get_paginator("list_things").paginate(
+        attributeName=MARKER[0], attributeValue=MARKER[1]
+    )
+    return [
+        Thing(found["thingName"], found["thingArn"], found["attributes"])
+        for page in pages
+        for found in page["things"]
+    ]
+
+
+def remove(iot: "IoTClient", name: str) -> None:
+    """Delete a Thing, detached from its certificates first. A missing one is no error.
+
+    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_DeleteThing.html
+    """
+    if find(iot, name) is None:
+        return
+    for page in iot.get_paginator("list_thing_principals").paginate(thingName=name):
+        for principal in page["principals"]:
+            iot.detach_thing_principal(thingName=name, principal=principal)
+    iot.delete_thing(thingName=name)
+
+
+def name_problem(name: str) -> str | None:
+    """Say in words what is wrong with a Thing's name.
+
+    Returns:
+        What is wrong; ``None`` where the name can be used.
+
+    >>> name_problem("my button")
+    "' ' is not allowed: use letters, digits, ':', '_' and '-'"
+    >>> name_problem("my-button") is None
+    True
+
+    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_CreateThing.html
+    """
+    if not name:
+        return "it is empty"
+    if len(name) > 128:
+        return f"it has {len(name)} characters, and 128 is the most"
+    wrong = re.search("[^a-zA-Z0-9:_-]", name)
+    return f"{wrong[0]!r} is not allowed: use letters, digits, ':', '_' and '-'" if wrong else None
+
+
+def serial_problem(serial: str) -> str | None:
+    """Say in words why this does not look like an IoT button's serial number.
+
+    A reason to look again, not to refuse: the pattern is AWS's, from when the button was sold.
+
+    >>> serial_problem("G030JF055364XVRB") is None
+    True
+    >>> serial_problem("G030")
+    'a serial number has 16 characters, this has 4'
+    """
+    if len(serial) != 16:
+        return f"a serial number has 16 characters, this has {len(serial)}"
+    if not re.fullmatch("G030[A-Z]{2}[0-9]{3}[0-5][0-9][1-7][0-9A-HJ-NP-X]{4}", serial):
+        return "it does not look like the number on the back of an IoT button"
+    return None
+
+
+def mask(serial: str) -> str:
+    """Hide the end of a serial number: its last 8 characters are the button's Wi-Fi password.
+
+    >>> mask("G030JF055364XVRB")
+    'G030JF05········'
+    """
+    return serial[:-8] + "·" * len(serial[-8:])
