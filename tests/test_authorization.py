@@ -8,7 +8,7 @@ from moto import mock_aws
 from moto.iot.responses import IoTResponse
 
 from helpers.policy import arn, as_posted, document, recommended, statement, to_json
-from helpers.sandbox import authorization
+from helpers.sandbox.gaps import authorization
 
 HERE = ("eu-west-1", "123456789012")
 SERIAL = "G030JF055364XVRB"
