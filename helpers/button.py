@@ -2,7 +2,7 @@
 
 import json
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -102,8 +102,18 @@ def press(button: Device, click: Click = "SINGLE") -> None:
 class Inbox:
     """The messages that have arrived, oldest first."""
 
-    def __init__(self, messages: "Queue[Message]") -> None:
+    def __init__(self, messages: "Queue[Message]", is_open: Callable[[], bool]) -> None:
         self._messages = messages
+        self._is_open = is_open
+
+    @property
+    def open(self) -> bool:
+        """Whether more can arrive: the connection stands."""
+        return self._is_open()
+
+    def waiting(self) -> list[Message]:
+        """Take what has arrived, without waiting."""
+        return [self._messages.get() for _ in range(self._messages.qsize())]
 
     def next(self, timeout: float = PATIENCE) -> Message:
         """Wait for the next message.
@@ -136,7 +146,7 @@ def listen(listener: Device, topic_filter: str) -> Iterator[Inbox]:
     with _connected(listener) as connection:
         connection.client.subscribe(topic_filter, qos=1)
         connection.wait("subscribed", f"subscribe to {topic_filter}")
-        yield Inbox(connection.messages)
+        yield Inbox(connection.messages, connection.client.is_connected)
 
 
 class _Connection:
