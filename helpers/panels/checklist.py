@@ -7,9 +7,9 @@ from typing import Any
 import ipywidgets as widgets
 from botocore import xform_name
 
-from helpers import inventory
+from helpers import closing
 from helpers.account import Account
-from helpers.inventory import Step
+from helpers.closing import Step
 from helpers.panels.calls import Call
 from helpers.panels.panel import Panel, action, row
 
@@ -29,7 +29,7 @@ class Checklist(Panel):
         self.steps: list[Step] = []
         self._table = widgets.HTML()
         self.button = action("Look again")
-        super().__init__("Ready?", self._table, row(self.button))
+        super().__init__("Readiness", self._table, row(self.button))
         self.button.on_click(self.look)
         self._loop = _running_loop()
         self._follow(account.iot.meta.events)
@@ -38,7 +38,7 @@ class Checklist(Panel):
     def look(self, _: Any = None) -> None:
         """See what is done."""
         self._due = False
-        self.steps = inventory.steps(inventory.look(self._account))
+        self.steps = closing.steps(closing.look(self._account), self._account.name("button"))
         self._table.value = _table(self.steps)
 
     def notice(self, model: Any, **_: object) -> None:
