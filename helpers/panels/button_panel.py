@@ -44,7 +44,7 @@ class ButtonPanel(Panel):
         self._make_controls()
         super().__init__(
             "Press the button",
-            row(self.single, widgets.VBox([self.double, self.long, self.listening])),
+            row(self.single, self._others),
             self.outcome.view,
             self._silence,
             self._messages,
@@ -56,6 +56,8 @@ class ButtonPanel(Panel):
         self.double = action("Double press")
         self.long = action("Long press", tooltip="Long press, over 1.5 seconds")
         self.listening = action("Listen", tooltip="Show messages that others send, too")
+        self._others = widgets.VBox([self.double, self.long, self.listening])
+        self._others.add_class("iot-presses")
         self.single.on_click(self.press_once)
         self.double.on_click(self.press_twice)
         self.long.on_click(self.press_long)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 _READS = ("describe_", "get_", "list_", "test_")
 _GIVES_A_KEY = "create_keys_and_certificate"
-_LINE = 88
+_LINE = 76
+"""A cell of a notebook is no wider."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,7 @@ class Call:
         """
         # A cell shows the value of its last line; an answer with a private key gets a name instead.
         start = f"{'answer = ' if self.method == _GIVES_A_KEY else ''}iot.{self.method}("
-        given = [f"{name}={literal(value)}" for name, value in self.arguments.items()]
-        line = f"{start}{', '.join(given)})"
-        if len(line) <= _LINE and "\n" not in line:
-            return line
-        return "\n".join([start, *(f"    {each}," for each in given), ")"])
+        return _group(start, [(f"{name}=", it) for name, it in self.arguments.items()], ")")
 
 
 @contextmanager
@@ -79,19 +76,41 @@ def as_code(made: Sequence[Call]) -> str:
     return "\n".join(changing or [str(call) for call in made[-1:]])
 
 
-def literal(value: Any) -> str:
-    r"""Write a value of a boto3 call as Python does, with double quotes.
+def literal(value: Any, *, indent: int = 0, taken: int = 0) -> str:
+    """Write a value of a boto3 call as Python does, with double quotes.
+
+    Args:
+        value: What JSON can hold.
+        indent: Of the line that it begins on, in spaces.
+        taken: So many columns of that line are taken already.
 
     >>> print(literal([{"Key": "madeBy", "on": True}]))
     [{"Key": "madeBy", "on": True}]
     """
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{literal(k)}: {literal(v)}" for k, v in value.items()) + "}"
+        parts = [(f"{literal(key)}: ", it) for key, it in value.items()]
+        return _group("{", parts, "}", indent=indent, taken=taken)
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(literal, value)) + "]"
+        return _group("[", [("", it) for it in value], "]", indent=indent, taken=taken)
     if isinstance(value, str):
         return _long_text(value) if "\n" in value else json.dumps(value, ensure_ascii=False)
     return repr(value)
+
+
+def _group(
+    start: str, parts: Sequence[tuple[str, Any]], end: str, *, indent: int = 0, taken: int = 0
+) -> str:
+    """Put parts between brackets: on one line where they fit, else on a line each."""
+    line = start + ", ".join(label + literal(value) for label, value in parts) + end
+    if taken + len(line) <= _LINE and "\n" not in line:
+        return line
+    inner = indent + 4
+    lines = [
+        label + literal(value, indent=inner, taken=inner + len(label)) for label, value in parts
+    ]
+    return "".join(
+        [start, *(f"\n{' ' * inner}{each}," for each in lines), f"\n{' ' * indent}{end}"]
+    )
 
 
 def _long_text(text: str) -> str:

@@ -29,16 +29,15 @@ class CertificateSteps(Panel):
         super().__init__(
             "Create a certificate",
             row(self.thing),
-            row(self.creation, self.retirement),
+            row(self.creation, self._created, self.retirement),
             self.downloads.view,
             self._key_note,
-            row(self.activation),
-            row(self.policy, self.policy_attachment),
-            row(self.thing_attachment),
-            self._progress,
+            row(self.activation, self._status),
+            row(self.policy, self.policy_attachment, self._policies),
+            row(self.thing_attachment, self._things),
             self.outcome.view,
         )
-        self.thing.observe(self.look, "value")
+        self.thing.observe(self.choose_thing, "value")
         self.policy.observe(self.take_turns, "value")
         self.creation.on_click(self.create)
         self.retirement.on_click(self.retire)
@@ -57,16 +56,22 @@ class CertificateSteps(Panel):
             "Start again", tooltip="Take this certificate out of service and delete its files"
         )
         self.downloads = Downloads()
-        self._key_note = widgets.HTML()
+        self._key_note, self._created, self._status = (widgets.HTML() for _ in range(3))
         self.activation = action("2. Activate", main=True)
         self.policy_attachment = action("3. Attach policy", main=True)
         self.thing_attachment = action("4. Attach to the Thing", main=True)
-        self._progress = widgets.HTML()
+        self._policies, self._things = widgets.HTML(), widgets.HTML()
+        for state in (self._created, self._status, self._policies, self._things):
+            state.add_class("iot-state")
 
     @property
     def code(self) -> str:
         """The boto3 call that was made last."""
         return self.outcome.code
+
+    def choose_thing(self, _: Any = None) -> None:
+        """Turn to another Thing's certificate."""
+        self._go_on()
 
     def look(self, _: Any = None) -> None:
         """See how far the Thing's certificate has come."""
@@ -93,7 +98,10 @@ class CertificateSteps(Panel):
         offered = self.files if found else None
         self.downloads.offer(offered, private_key=self._offer_key)
         self._key_note.value = self._about_key(offered)
-        self._progress.value = _progress(found)
+        self._created.value = escape(f"{found.certificate_id[:8]}…") if found else "none yet"
+        self._status.value = found.status if found else ""
+        self._policies.value = escape(", ".join(policies) or "no policy attached")
+        self._things.value = escape(", ".join(things) or "attached to no Thing")
 
     def create(self, _: Any = None) -> None:
         """Create a certificate and save its files; offer the private key this once."""
@@ -159,16 +167,3 @@ class CertificateSteps(Panel):
         else:
             text = f"The private key was offered once. It is kept in {files.private_key}."
         return f'<div class="iot-hint">{escape(text)}</div>'
-
-
-def _progress(found: Certificate | None) -> str:
-    if found is None:
-        return '<p class="iot-hint">No certificate yet.</p>'
-    lines = [
-        ("Certificate", f"{found.certificate_id[:8]}…"),
-        ("Status", found.status),
-        ("Policies", ", ".join(found.policies) or "none attached"),
-        ("Things", ", ".join(found.things) or "none attached"),
-    ]
-    items = [f"<dt>{label}</dt><dd>{escape(value)}</dd>" for label, value in lines]
-    return f'<dl class="iot-progress">{"".join(items)}</dl>'
