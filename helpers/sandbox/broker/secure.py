@@ -15,9 +15,11 @@ from contextlib import suppress
 
 _RECORD = 16 * 1024
 """The most that one TLS record holds."""
+_arrivals = memoryview(bytearray(64 * 1024))
+"""Bytes on their way from a socket into TLS: never longer than one call, so all can share it."""
 
 
-class SecureProtocol(asyncio.Protocol, ABC):
+class SecureProtocol(asyncio.BufferedProtocol, ABC):
     """A server's end of one TLS connection; what it carries is the subclass's."""
 
     def __init__(self, context: Callable[[], ssl.SSLContext]) -> None:
@@ -79,15 +81,19 @@ class SecureProtocol(asyncio.Protocol, ABC):
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the TCP connection; see asyncio.Protocol."""
+        """Take the TCP connection; see asyncio.BufferedProtocol."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
-    def data_received(self, data: bytes) -> None:
-        """Decrypt, hand on, and send the answers; see asyncio.Protocol."""
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where to put what comes in; see asyncio.BufferedProtocol."""
+        return _arrivals
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Decrypt, hand on, and send the answers; see asyncio.BufferedProtocol."""
         if self.closing:
             return
-        self._from_peer.write(data)
+        self._from_peer.write(_arrivals[:nbytes])
         self._reading = True
         try:
             if self._secured or self._handshake():
@@ -104,13 +110,13 @@ class SecureProtocol(asyncio.Protocol, ABC):
         self._flush()
 
     def pause_writing(self) -> None:
-        """Hear no more from a peer that does not listen; see asyncio.Protocol."""
+        """Hear no more from a peer that does not listen; see asyncio.BufferedProtocol."""
         self.writable = False
         if not self.closing:
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Go on; see asyncio.Protocol."""
+        """Go on; see asyncio.BufferedProtocol."""
         self.writable = True
         if not self.closing:
             self._transport.resume_reading()
