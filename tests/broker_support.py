@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -54,10 +55,12 @@ class Sandbox:
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="broker")
         self.port = 0
+        self.log = _Log()
 
     def __enter__(self) -> Self:
         iot_backends.reset()
         default_user_config["iot"] = {"use_valid_cert": True}
+        logging.getLogger().addHandler(self.log)
         self._thread.start()
         self.port = self.run(self.broker.start(port=0))
         return self
@@ -67,6 +70,12 @@ class Sandbox:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
+        logging.getLogger().removeHandler(self.log)
+        # Whatever a test did, a refusal is one line, and nothing else is logged.
+        for record in self.log.records:
+            assert record.name == "helpers.sandbox", record.getMessage()
+            assert record.exc_info is None
+            assert "\n" not in record.getMessage()
 
     def run(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
@@ -131,6 +140,21 @@ class Sandbox:
         certificate.write_text(pem)
         private.write_text(key)
         return Device(certificate_id, target, certificate, private, self.broker.ca_file, self.port)
+
+
+class _Log(logging.Handler):
+    """Keeps what is logged at INFO and above, by whomever."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+    @property
+    def lines(self) -> list[str]:
+        return [record.getMessage() for record in self.records]
 
 
 def self_signed() -> tuple[str, str]:
