@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -57,17 +58,18 @@ def measure(folder: Path, servers: dict[str, Running]) -> None:
     def connects(name: str) -> float:
         return per_second(CONNECTS, lambda: connect_many(name, ports[name], contexts[name]))
 
-    report("connects/s, mutual TLS", {n: lambda n=n: connects(n) for n in servers}, "bare TLS")
+    report(
+        "connects/s, mutual TLS", {name: partial(connects, name) for name in servers}, "bare TLS"
+    )
     clients = {name: Load(ports[name], contexts[name]) for name in brokers}
     for client in clients.values():
         client.connect("bench")
+
+    def publishes(name: str, count: int, window: int) -> float:
+        return per_second(count, lambda: clients[name].publish("bench/x", count, window))
+
     for window, count in ((1, 3000), (50, 20000)):
-        sides: Sides = {
-            name: lambda client=client: per_second(
-                count, lambda: client.publish("bench/x", count, window)
-            )
-            for name, client in clients.items()
-        }
+        sides = {name: partial(publishes, name, count, window) for name in brokers}
         report(f"QoS 1 messages/s, {window} in flight", sides, "mosquitto")
     for client in clients.values():
         client.close()

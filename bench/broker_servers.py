@@ -1,4 +1,4 @@
-"""The three servers that are measured: the sandbox's broker, mosquitto, and TLS with nothing in it."""
+"""The servers that are measured: the sandbox's broker, mosquitto, and bare TLS."""
 
 import asyncio
 import json

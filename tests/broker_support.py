@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from unittest.mock import patch
 
 from broker_wire import RawClient, client_context
 from cryptography import x509
@@ -19,7 +20,7 @@ from moto.core.config import default_user_config
 from moto.iot.models import iot_backends
 
 from helpers import policy
-from helpers.sandbox.broker import Broker, Refusal
+from helpers.sandbox.broker import Broker, Refusal, limits
 from helpers.sandbox.registry import Registry
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
@@ -41,14 +42,14 @@ class Device:
     ca: Path
     port: int
 
-    def raw(self, **options: Any) -> RawClient:
-        return RawClient(client_context(self.ca, self.certificate, self.key), self.port, **options)
+    def raw(self) -> RawClient:
+        return RawClient(client_context(self.ca, self.certificate, self.key), self.port)
 
 
 class Sandbox:
     """Runs a broker in a thread of its own; `with Sandbox(tmp_path) as sandbox`."""
 
-    def __init__(self, folder: Path, **options: Any) -> None:
+    def __init__(self, folder: Path, *, sweep: float = 0.1, **options: Any) -> None:
         self._folder = folder
         self.registry = Registry()
         self.broker = Broker(self.registry, folder / "broker", **options)
@@ -56,11 +57,13 @@ class Sandbox:
         self._thread = threading.Thread(target=self.loop.run_forever, name="broker")
         self.port = 0
         self.log = _Log()
+        self._sweep = patch.object(limits, "SWEEP_SECONDS", sweep)
 
     def __enter__(self) -> Self:
         iot_backends.reset()
         default_user_config["iot"] = {"use_valid_cert": True}
         logging.getLogger().addHandler(self.log)
+        self._sweep.start()
         self._thread.start()
         self.port = self.run(self.broker.start(port=0))
         return self
@@ -70,6 +73,7 @@ class Sandbox:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
+        self._sweep.stop()
         logging.getLogger().removeHandler(self.log)
         # Whatever a test did, a refusal is one line, and nothing else is logged.
         for record in self.log.records:

@@ -9,7 +9,7 @@ from paho.mqtt.properties import Properties as PahoProperties
 
 from helpers.sandbox.broker import encoder
 from helpers.sandbox.broker.decoder import decode, frames
-from helpers.sandbox.broker.fields import Property as P
+from helpers.sandbox.broker.fields import Property
 from helpers.sandbox.broker.packets import (
     V5,
     V311,
@@ -24,10 +24,9 @@ from helpers.sandbox.broker.packets import (
 )
 from helpers.sandbox.broker.reasons import Reason, RefusedError
 
+P = Property
 LIMIT = 1 << 20
-words = st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40
-)
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 ids = st.integers(1, 0xFFFF)
 message_properties = st.fixed_dictionaries(
     {},
@@ -215,7 +214,7 @@ def test_packets_arrive_in_pieces_of_any_size(messages, sizes):
 )
 def test_malformed_packets_are_refused(data):
     with pytest.raises(RefusedError):
-        list(decode(first, body, V311) for first, body in frames(bytearray(data), LIMIT))
+        [decode(first, body, V311) for first, body in frames(bytearray(data), LIMIT)]
 
 
 def test_a_long_packet_is_refused_before_it_arrives():

@@ -13,6 +13,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 
+from helpers.sandbox.broker import limits
+
 _RECORD = 16 * 1024
 """The most that one TLS record holds."""
 _arrivals = memoryview(bytearray(64 * 1024))
@@ -30,6 +32,7 @@ class SecureProtocol(asyncio.BufferedProtocol, ABC):
         self._secured = False
         self._unsent: list[bytes] = []
         self._reading = False
+        self._discarded = 0
         self._transport: asyncio.Transport
         self.writable = True
         """Whether the peer keeps up with what it is sent."""
@@ -84,6 +87,8 @@ class SecureProtocol(asyncio.BufferedProtocol, ABC):
         """Take the TCP connection; see asyncio.BufferedProtocol."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        tcp = transport.get_extra_info("socket")
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.SEND_BUFFER_BYTES)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where to put what comes in; see asyncio.BufferedProtocol."""
@@ -92,6 +97,9 @@ class SecureProtocol(asyncio.BufferedProtocol, ABC):
     def buffer_updated(self, nbytes: int) -> None:
         """Decrypt, hand on, and send the answers; see asyncio.BufferedProtocol."""
         if self.closing:
+            self._discarded += nbytes
+            if self._discarded > limits.LINGER_BYTES:
+                self.abort()
             return
         self._from_peer.write(_arrivals[:nbytes])
         self._reading = True

@@ -14,7 +14,6 @@ from helpers.sandbox.broker.tls import Trust
 from helpers.sandbox.broker.topics import check_topic
 from helpers.sandbox.registry import Registry
 
-_SWEEP_SECONDS = 1.0
 _STOP_SECONDS = 1.0
 
 
@@ -49,7 +48,10 @@ class Broker:
     @property
     def connections(self) -> int:
         """How many clients are connected."""
-        return sum(each.client is not None for each in list(self._services.connections))
+        return sum(
+            each.client is not None and not each.closing
+            for each in list(self._services.connections)
+        )
 
     async def start(self, host: str = "127.0.0.1", port: int = 8883) -> int:
         """Serve in the running event loop.
@@ -144,7 +146,7 @@ class Broker:
 
     async def _sweep(self) -> None:
         while True:
-            await asyncio.sleep(_SWEEP_SECONDS)
+            await asyncio.sleep(limits.SWEEP_SECONDS)
             now = time.monotonic()
             for connection in list(self._services.connections):
                 connection.check(now)
