@@ -82,17 +82,29 @@ def test_truncated_and_flipped_packets(sandbox, device, version):
                 pass
 
 
-def test_garbage_after_the_handshake_at_the_level_of_tls(sandbox, device):
+@pytest.mark.parametrize("first", [b"", WELL_FORMED], ids=["alone", "behind a CONNECT"])
+def test_garbage_after_the_handshake_at_the_level_of_tls(sandbox, device, first):
+    """Sent in one piece with a packet that has an answer: there is none, and no traceback."""
     before = len(sandbox.log.lines)
-    with device.raw() as client:
-        client.connect("garbage")
-        plain = socket.socket(fileno=client.socket.detach())
-        plain.settimeout(5)
-        plain.sendall(b"\x17\x03\x03\0\x20" + bytes(32))
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = client_context(device.ca, device.certificate, device.key)
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with socket.create_connection(("127.0.0.1", device.port), 5) as plain:
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                plain.sendall(outgoing.read())
+                incoming.write(plain.recv(65536))
+        if first:
+            tls.write(first)
+        unencrypted = b"\x17\x03\x03\0\x20" + bytes(32)
+        plain.sendall(outgoing.read() + unencrypted)
         while plain.recv(1000):
             pass
-        plain.close()
     assert eventually(lambda: len(sandbox.log.lines) == before + 1)
+    assert "TLS" in sandbox.log.lines[-1]
 
 
 def test_a_payload_that_never_ends(sandbox, device):

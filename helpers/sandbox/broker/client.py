@@ -28,13 +28,10 @@ if TYPE_CHECKING:
     from helpers.sandbox.broker.connection import Connection
 
 
-_REFUSED_BY_PUBACK = (
-    Reason.NOT_AUTHORIZED,
-    Reason.TOPIC_NAME_INVALID,
-    Reason.QUOTA_EXCEEDED,
-)
+_REFUSED_BY_PUBACK = (Reason.NOT_AUTHORIZED, Reason.TOPIC_NAME_INVALID, Reason.QUOTA_EXCEEDED)
 """Refusals of a QoS 1 message after which an MQTT 5 client stays connected."""
-_WHY_LENGTH = 400
+WHY_LENGTH = 400
+"""The most characters that a client is told of why."""
 _WHY_PACKET = 2048
 """A client whose packets are smaller is not told why in words."""
 
@@ -98,7 +95,7 @@ class Client:
         """The words to send along with a reason code; none to a client that wants none."""
         if not self._wants_why or self.packet_limit < _WHY_PACKET:
             return ""
-        return error.reason[:_WHY_LENGTH]
+        return error.reason[:WHY_LENGTH]
 
     def check(self, silent: float) -> None:
         """Raise RefusedError if the client has said nothing for too long, or may not stay."""
@@ -152,7 +149,7 @@ class Client:
             self._resolve_alias(packet)
         try:
             check_message(packet, self.authority)
-            self._endpoint.publish(self._message(packet))
+            self._forward(packet)
         except RefusedError as error:
             if self.version != V5 or packet.qos != 1 or error.code not in _REFUSED_BY_PUBACK:
                 raise
@@ -178,13 +175,11 @@ class Client:
         else:
             raise RefusedError(Reason.PROTOCOL_ERROR, f"topic alias {alias} stands for no topic")
 
-    def _message(self, packet: Publish) -> Message:
-        message = Message(
-            packet.topic, packet.payload, packet.qos, packet.retain, origin=self.session
-        )
+    def _forward(self, packet: Publish) -> None:
+        message = Message(packet.topic, packet.payload, packet.qos, packet.retain)
         if packet.properties:
             message.carry(packet.properties)
-        return message
+        self._endpoint.publish(message, self.session)
 
     def _publish_will(self) -> None:
         will = self._will
@@ -192,7 +187,7 @@ class Client:
             return
         try:
             check_message(will, self.authority)
-            self._endpoint.publish(self._message(will))
+            self._forward(will)
         except RefusedError as error:
             self.note(error)
 

@@ -93,12 +93,20 @@ class Endpoint:
         if message:
             session.deliver(message, min(message.qos, subscription.qos), retain=True)
 
-    def publish(self, message: Message) -> None:
-        """Keep a message if it is to be retained, and deliver it to each subscriber once."""
+    def publish(self, message: Message, origin: Session | None = None) -> None:
+        """Keep a message if it is to be retained, and deliver it to each subscriber once.
+
+        Args:
+            message: What to deliver.
+            origin: Whose client published it; ``None`` where it came by HTTP.
+
+        Raises:
+            RefusedError: it is to be retained, and there is no room.
+        """
         if message.retain:
             self._retain(message)
         for session, subscription in _best(self._routes.match(message.topic)):
-            if subscription.no_local and message.origin is session:
+            if subscription.no_local and origin is session:
                 continue
             retain = message.retain and subscription.retain_as_published
             session.deliver(message, min(message.qos, subscription.qos), retain=retain)

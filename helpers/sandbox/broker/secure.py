@@ -9,6 +9,7 @@ import asyncio
 import socket
 import ssl
 import sys
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
@@ -37,6 +38,8 @@ class SecureProtocol(asyncio.BufferedProtocol, ABC):
         self.writable = True
         """Whether the peer keeps up with what it is sent."""
         self.closing = False
+        self.hung_up = 0.0
+        """When, on time.monotonic()'s clock."""
 
     @abstractmethod
     def on_secured(self, tls: ssl.SSLObject) -> None:
@@ -69,7 +72,7 @@ class SecureProtocol(asyncio.BufferedProtocol, ABC):
         if self.closing:
             return
         self._flush()
-        self.closing = True
+        self.closing, self.hung_up = True, time.monotonic()
         if self._secured and self._tls:
             # It asks for the peer's good-bye, for which nobody waits.
             with suppress(ssl.SSLError):

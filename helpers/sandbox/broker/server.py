@@ -38,7 +38,7 @@ class Broker:
         self._services = Services(registry, Trust(registry, state_dir), connect_seconds)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: asyncio.Server | None = None
-        self._sweeper: asyncio.Task[None] | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
 
     @property
     def ca_file(self) -> Path:
@@ -73,7 +73,7 @@ class Broker:
             self._server = await self._listen(host, port)
         except OSError:
             self._server = await self._listen(host, 0)
-        self._sweeper = asyncio.create_task(self._sweep())
+        self._sweep()
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
 
@@ -144,10 +144,11 @@ class Broker:
         except RefusedError as error:
             self._services.refusals.record(error, "", None)
 
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(limits.SWEEP_SECONDS)
-            now = time.monotonic()
-            for connection in list(self._services.connections):
-                connection.check(now)
-            self._services.endpoints.expire()
+    def _sweep(self) -> None:
+        # The next one first: whatever happens in this one, certificates go on being looked at.
+        assert self._loop is not None
+        self._sweeper = self._loop.call_later(limits.SWEEP_SECONDS, self._sweep)
+        now = time.monotonic()
+        for connection in list(self._services.connections):
+            connection.check(now)
+        self._services.endpoints.expire()

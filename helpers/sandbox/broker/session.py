@@ -25,8 +25,6 @@ class Message:
     qos: int
     retain: bool = False
     properties: Properties = field(default_factory=dict)
-    origin: "Session | None" = None
-    """Whose client published it; ``None`` where it came by HTTP."""
     expires: float | None = None
     """On time.monotonic()'s clock."""
 
