@@ -20,8 +20,8 @@ from bench.broker_servers import (
     start_sandbox,
 )
 
-ROUNDS = 7
-CONNECTS = 30
+ROUNDS = 15
+CONNECTS = 12
 Running = tuple[subprocess.Popen[str], int]
 Sides = dict[str, Callable[[], float]]
 
@@ -61,15 +61,17 @@ def measure(folder: Path, servers: dict[str, Running]) -> None:
     report(
         "connects/s, mutual TLS", {name: partial(connects, name) for name in servers}, "bare TLS"
     )
-    clients = {name: Load(ports[name], contexts[name]) for name in brokers}
-    for client in clients.values():
-        client.connect("bench")
+    clients = {name: Load(ports[name], contexts[name]) for name in servers}
+    clients["bare TLS"].read(1)
+    for name in brokers:
+        clients[name].connect("bench")
 
     def publishes(name: str, count: int, window: int) -> float:
         return per_second(count, lambda: clients[name].publish("bench/x", count, window))
 
-    for window, count in ((1, 3000), (50, 20000)):
-        sides = {name: partial(publishes, name, count, window) for name in brokers}
+    # The bare server answers a record, not a message: that says something with one in flight only.
+    for window, count, names in ((1, 1000, list(servers)), (50, 10000, brokers)):
+        sides = {name: partial(publishes, name, count, window) for name in names}
         report(f"QoS 1 messages/s, {window} in flight", sides, "mosquitto")
     for client in clients.values():
         client.close()

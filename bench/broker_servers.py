@@ -45,7 +45,7 @@ def start_sandbox(folder: Path) -> tuple[subprocess.Popen[str], int]:
 
 
 def start_bare(folder: Path) -> tuple[subprocess.Popen[str], int]:
-    """Start a server that says one byte after asyncio's TLS handshake; its port."""
+    """Start asyncio's own TLS with next to nothing in it; its port."""
     return _start("bare", folder)
 
 
@@ -109,9 +109,15 @@ async def _serve_bare(folder: Path) -> None:
     context.load_cert_chain(folder / "server.pem", folder / "server.key")
 
     class Hello(asyncio.Protocol):
+        """Says one byte after the handshake, and acknowledges whatever comes."""
+
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             assert isinstance(transport, asyncio.Transport)
+            self.transport = transport
             transport.write(b"!")
+
+        def data_received(self, data: bytes) -> None:
+            self.transport.write(b"\x40\x02\0\x01")
 
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Hello, "127.0.0.1", 0, ssl=context)

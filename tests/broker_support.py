@@ -86,17 +86,23 @@ class Sandbox:
 
     def issued(self, document: dict[str, Any] = ANYTHING, *, active: bool = True) -> Device:
         """A device with a certificate that the registry has made."""
-        backend = iot_backends[ACCOUNT][REGION]
+        backend = self.backend
         made, keys = backend.create_keys_and_certificate(active)
-        return self._device(made, keys["PrivateKey"], document, REGION)
+        return self._device(backend, made, keys["PrivateKey"], document)
 
     def registered(
-        self, document: dict[str, Any] = ANYTHING, *, status: str = "ACTIVE", region: str = REGION
+        self,
+        document: dict[str, Any] = ANYTHING,
+        *,
+        status: str = "ACTIVE",
+        account: str = ACCOUNT,
+        region: str = REGION,
     ) -> Device:
         """A device with a certificate of its own making, quicker by far."""
         pem, key = self_signed()
-        made = iot_backends[ACCOUNT][region].register_certificate_without_ca(pem, status)
-        return self._device(made, key, document, region)
+        backend = iot_backends[account][region]
+        made = backend.register_certificate_without_ca(pem, status)
+        return self._device(backend, made, key, document)
 
     def stranger(self) -> Device:
         """A device with a certificate that nobody has registered."""
@@ -111,7 +117,7 @@ class Sandbox:
         """Put another policy in the place of the one that the device has."""
         self.backend.detach_policy(device.certificate_id, device.arn)
         self.backend.delete_policy(device.certificate_id)
-        self._attach(device.certificate_id, device.arn, document, REGION)
+        self._attach(self.backend, device.certificate_id, device.arn, document)
 
     @property
     def backend(self) -> Any:
@@ -128,12 +134,11 @@ class Sandbox:
             client.publish("honest/topic", b"here")
             assert {client.read()[0] >> 4, client.read()[0] >> 4} == {3, 4}
 
-    def _device(self, made: Any, key: str, document: dict[str, Any], region: str) -> Device:
-        self._attach(made.certificate_id, made.arn, document, region)
+    def _device(self, backend: Any, made: Any, key: str, document: dict[str, Any]) -> Device:
+        self._attach(backend, made.certificate_id, made.arn, document)
         return self._files(made.certificate_id, made.arn, made.certificate_pem, key)
 
-    def _attach(self, name: str, target: str, document: dict[str, Any], region: str) -> None:
-        backend = iot_backends[ACCOUNT][region]
+    def _attach(self, backend: Any, name: str, target: str, document: dict[str, Any]) -> None:
         backend.create_policy(name, json.dumps(document))
         backend.attach_policy(name, target)
         self.registry.changed()

@@ -213,8 +213,9 @@ def test_a_client_id_is_never_read_as_a_wildcard_of_the_policy(sandbox):
         assert client.subscribe("own/*")[1][-1] == 1
 
 
-def test_regions_do_not_hear_each_other(sandbox):
-    here, there = sandbox.registered(), sandbox.registered(region="us-east-1")
+@pytest.mark.parametrize("elsewhere", [{"region": "us-east-1"}, {"account": "210987654321"}])
+def test_accounts_and_regions_do_not_hear_each_other(sandbox, elsewhere):
+    here, there = sandbox.registered(), sandbox.registered(**elsewhere)
     with here.raw() as one, there.raw() as other:
         one.connect("same-id")
         other.connect("same-id")

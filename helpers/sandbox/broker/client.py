@@ -21,7 +21,6 @@ from helpers.sandbox.broker.packets import (
     Unsubscribe,
 )
 from helpers.sandbox.broker.reasons import Reason, RefusedError
-from helpers.sandbox.broker.session import Message
 from helpers.sandbox.broker.topics import check_filter
 
 if TYPE_CHECKING:
@@ -51,6 +50,7 @@ class Client:
         self.packet_limit = number(asked, Property.MAXIMUM_PACKET_SIZE, limits.PACKET_BYTES)
         self._wants_why = number(asked, Property.REQUEST_PROBLEM_INFORMATION, 1)
         self._connection = connection
+        self.send, self.note, self.cut = connection.send, connection.note, connection.cut
         self._endpoint = endpoint
         self._aliases: dict[int, str] = {}
         self._will = packet.will
@@ -72,18 +72,6 @@ class Client:
     def writable(self) -> bool:
         """Whether the client keeps up with what it is sent."""
         return self._connection.writable and not self._connection.closing
-
-    def send(self, data: bytes) -> None:
-        """Send a packet."""
-        self._connection.send(data)
-
-    def note(self, error: RefusedError) -> None:
-        """Record a refusal."""
-        self._connection.note(error)
-
-    def cut(self, error: RefusedError) -> None:
-        """Record a refusal and end the connection."""
-        self._connection.cut(error)
 
     def taken_over(self) -> None:
         """Another connection has come with this client id."""
@@ -149,7 +137,7 @@ class Client:
             self._resolve_alias(packet)
         try:
             check_message(packet, self.authority)
-            self._forward(packet)
+            self._endpoint.publish(packet, self.session)
         except RefusedError as error:
             if self.version != V5 or packet.qos != 1 or error.code not in _REFUSED_BY_PUBACK:
                 raise
@@ -175,19 +163,13 @@ class Client:
         else:
             raise RefusedError(Reason.PROTOCOL_ERROR, f"topic alias {alias} stands for no topic")
 
-    def _forward(self, packet: Publish) -> None:
-        message = Message(packet.topic, packet.payload, packet.qos, packet.retain)
-        if packet.properties:
-            message.carry(packet.properties)
-        self._endpoint.publish(message, self.session)
-
     def _publish_will(self) -> None:
         will = self._will
         if will is None or not self.authority.active:
             return
         try:
             check_message(will, self.authority)
-            self._forward(will)
+            self._endpoint.publish(will, self.session)
         except RefusedError as error:
             self.note(error)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from helpers.sandbox.broker import limits
 from helpers.sandbox.broker.connection import Connection, Services
+from helpers.sandbox.broker.packets import Publish
 from helpers.sandbox.broker.reasons import Reason, RefusedError
 from helpers.sandbox.broker.refusals import Refusal
-from helpers.sandbox.broker.session import Message
 from helpers.sandbox.broker.tls import Trust
 from helpers.sandbox.broker.topics import check_topic
 from helpers.sandbox.registry import Registry
@@ -125,7 +125,7 @@ class Broker:
             )
         if self._loop is None:
             raise RuntimeError("the broker has not been started")
-        message = Message(topic, payload, min(qos, 1), retain)
+        message = Publish(topic, payload, min(qos, 1), retain)
         self._loop.call_soon_threadsafe(self._publish, account, region, message)
 
     def refusals(self, account: str) -> list[Refusal]:
@@ -138,7 +138,7 @@ class Broker:
             lambda: Connection(self._services), host, port, backlog=limits.CONNECTIONS
         )
 
-    def _publish(self, account: str, region: str, message: Message) -> None:
+    def _publish(self, account: str, region: str, message: Publish) -> None:
         try:
             self._services.endpoints.of(account, region).publish(message)
         except RefusedError as error:
