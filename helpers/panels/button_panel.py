@@ -140,10 +140,15 @@ class ButtonPanel(Panel):
             f"{''.join(self._lines)}</ul></div>"
         )
 
-    def show_silence(self) -> None:
-        """Say that nobody listens."""
+    def show_silence(self, why: str = "") -> None:
+        """Say that nobody listens.
+
+        Args:
+            why: Why nobody does any more.
+        """
         self.listening.disabled = False
-        self._silence.value = '<div class="iot-hint">Nobody listens yet; a press begins it.</div>'
+        text = f"{why} Nobody listens now; a press begins it.".strip()
+        self._silence.value = f'<div class="iot-hint">{escape(text)}</div>'
 
     def _press(self, click: Click) -> None:
         button.press(button.device(self._account, self._name), click)

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from helpers import button, listener
 from helpers.account import Account
-from helpers.button import Inbox, Message
+from helpers.button import Inbox, Message, Refused
 
 _LOOKS_EVERY = 0.1
 """Seconds."""
@@ -21,14 +21,13 @@ class Listening:
         serial: str,
         *,
         arrived: Callable[[Message], None],
-        ended: Callable[[], None],
+        ended: Callable[[str], None],
     ) -> None:
         self._account = account
         self._serial = serial
         self._arrived = arrived
         self._ended = ended
         self._connection = ExitStack()
-        self._inbox: Inbox | None = None
         self._collecting: asyncio.Task[None] | None = None
 
     @property
@@ -44,7 +43,7 @@ class Listening:
     @property
     def open(self) -> bool:
         """Whether messages can arrive."""
-        return self._inbox is not None and self._inbox.open
+        return self._collecting is not None and not self._collecting.done()
 
     @property
     def code(self) -> str:
@@ -59,11 +58,13 @@ class Listening:
     async def start(self) -> None:
         """Prepare the listener and connect it."""
         self.stop()
-        self._inbox = await asyncio.to_thread(self._connect)
-        self._collecting = asyncio.create_task(self._collect(self._inbox))
+        inbox = await asyncio.to_thread(self._connect)
+        self._collecting = asyncio.create_task(self._collect(inbox))
 
     def stop(self) -> None:
         """End the connection."""
+        if self._collecting is not None:
+            self._collecting.cancel()
         self._connection.close()
 
     def _connect(self) -> Inbox:
@@ -71,8 +72,10 @@ class Listening:
         return self._connection.enter_context(button.listen(device, self.topic))
 
     async def _collect(self, inbox: Inbox) -> None:
-        while inbox.open:
-            await asyncio.sleep(_LOOKS_EVERY)
-            for message in inbox.waiting():
-                self._arrived(message)
-        self._ended()
+        try:
+            while True:
+                while not inbox.empty:
+                    self._arrived(inbox.next())
+                await asyncio.sleep(_LOOKS_EVERY)
+        except Refused as cut:
+            self._ended(str(cut))
