@@ -90,7 +90,7 @@ _TOO_WIDE = """panel => [panel, ...panel.querySelectorAll('*')]
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 def test_both_themes_and_zoomed_to_200_percent(desk: Desk, theme: str) -> None:
-    page = desk.page(zoom=2)
+    page = desk.page(height=6000, zoom=2)
     for name in NOTEBOOKS:
         notebook = Notebook(page, desk.address, name)
         notebook.use_theme(theme)
