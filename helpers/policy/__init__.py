@@ -6,15 +6,26 @@ one that the sandbox's broker enforces.
 
 from helpers.policy.context import connection_context
 from helpers.policy.decision import Decision, decide
-from helpers.policy.document import check, document, statement, to_json
-from helpers.policy.documents import arn, as_posted, intended, least_privilege, recommended
+from helpers.policy.documents import (
+    arn,
+    as_posted,
+    document,
+    intended,
+    least_privilege,
+    recommended,
+    statement,
+    to_json,
+)
 from helpers.policy.errors import MalformedPolicy
-from helpers.policy.explain import Explanation, explain
+from helpers.policy.explanation import Explanation, explain
+from helpers.policy.findings import Finding, lint
+from helpers.policy.grammar import check
 from helpers.policy.model import Policy, Request, parse
 
 __all__ = [
     "Decision",
     "Explanation",
+    "Finding",
     "MalformedPolicy",
     "Policy",
     "Request",
@@ -27,6 +38,7 @@ __all__ = [
     "explain",
     "intended",
     "least_privilege",
+    "lint",
     "parse",
     "recommended",
     "statement",
