@@ -115,7 +115,7 @@ class Endpoint:
 
     def _retain(self, message: Publish) -> None:
         replaced = self._retained.get(message.topic)
-        grows = len(message.payload) - (len(replaced.payload) if replaced else 0)
+        grows = (message.weight if message.payload else 0) - (replaced.weight if replaced else 0)
         full = len(self._retained) >= limits.RETAINED_MESSAGES and not replaced
         if message.payload and (full or self._retained_bytes + grows > limits.RETAINED_BYTES):
             raise RefusedError(Reason.QUOTA_EXCEEDED, "this sandbox can retain no more messages")
