@@ -25,6 +25,7 @@ from traitlets.config import Config
 from docs.canonical import canonical
 
 ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "notebooks"
 NOTEBOOKS = ("01-thing", "02-policy", "03-certificate", "04-closing")
 
 
@@ -41,7 +42,7 @@ def workplace() -> Iterator[tuple[Path, dict[str, str]]]:
     """
     with tempfile.TemporaryDirectory(prefix="iot-") as place:
         folder, state = Path(place, "notebooks"), Path(place, "state")
-        shutil.copytree(ROOT / "notebooks", folder, ignore=shutil.ignore_patterns("keys", ".*"))
+        shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("keys", ".*"))
         ours = {name: text for name, text in os.environ.items() if "IOT_TUTORIAL" not in name}
         try:
             yield folder, ours | {"IOT_TUTORIAL_STATE_DIR": str(state), "PYTHONPATH": str(ROOT)}
@@ -126,14 +127,14 @@ def main() -> None:
         fresh = run()
     except NotebookError as error:
         sys.exit(f"{error}\nNothing was written.")
-    committed = {name: (ROOT / "notebooks" / name).read_text("utf-8") for name in fresh}
+    committed = {name: FOLDER.joinpath(name).read_text("utf-8") for name in fresh}
     stale = [name for name in fresh if fresh[name] != committed[name]]
     for name in stale:
         if check:
             sides = committed[name].splitlines(), fresh[name].splitlines()
             print(*difflib.unified_diff(*sides, name, "a fresh run", n=1, lineterm=""), sep="\n")
         else:
-            (ROOT / "notebooks" / name).write_text(fresh[name], "utf-8")
+            FOLDER.joinpath(name).write_text(fresh[name], "utf-8")
     print("changed: " + ", ".join(stale) if stale else "nothing changed")
     sys.exit(1 if check and stale else 0)
 

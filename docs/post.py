@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 from docs.lesson import IMAGES, SECTIONS, Chapter, Lesson
 
 TITLE = "IoT Button Part 3 - Prepare AWS environment"
-DATE = datetime(2017, 8, 23, 13, 45)  # noqa: DTZ001  Jekyll takes it as the site's own time
+DATE = datetime(2017, 8, 23, 13, 45)
 OPENING = Path(__file__).with_name("post-opening.md")
 ONLY_IN_THE_NOTEBOOKS = {"title", "before"}
 """Cells that say how to use a notebook; the opening and the section's heading replace them."""
@@ -54,10 +54,10 @@ def render(lesson: Lesson, title: str = TITLE, date: datetime = DATE) -> str:
 
 
 def as_written(body: str) -> str:
-    """Keep Jekyll's template language, Liquid, off a text: every ``{{`` and ``{%`` stays.
+    r"""Keep Jekyll's template language, Liquid, off a text: every ``{{`` and ``{%`` stays.
 
     >>> as_written("{{ x }}")
-    '{% raw %}\\n{{ x }}\\n{% endraw %}'
+    '{% raw %}\n{{ x }}\n{% endraw %}'
     """
     # The one thing that ends `raw` is its own end tag; that one is written as a Liquid text.
     ends = r"{%-?\s*endraw\s*-?%}"

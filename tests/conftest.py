@@ -1,8 +1,14 @@
 """What every test needs: no AWS settings of this machine, and the slow ones only when asked for."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
+
+from helpers.account import Account, connect
+from helpers.sandbox import process
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,3 +32,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     slow = [item for item in items if item.get_closest_marker("long")]
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if item not in slow]
+
+
+@pytest.fixture(scope="session")
+def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the tests' own sandbox keeps what it knows; the sandbox ends with the tests."""
+    folder = tmp_path_factory.mktemp("state")
+    yield folder
+    process.stop(folder)
+
+
+@pytest.fixture
+def aws(state_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
+    """An empty account on a real sandbox, in a folder of its own for the key files."""
+    monkeypatch.setenv("IOT_TUTORIAL_STATE_DIR", str(state_dir))
+    monkeypatch.chdir(tmp_path)
+    account = connect()
+    reset = Request(f"{account.sandbox.endpoint_url}/moto-api/reset", method="POST")
+    urlopen(reset).close()
+    return account

@@ -15,7 +15,7 @@ Prepare = Callable[[str, bool], Pattern]
 
 _ARN_FIELDS = 6
 _COLON = re.compile(r":(?![^{}]*\})")  # not one inside ${…}
-_address = lru_cache(maxsize=1024)(ip_address)
+_VALUES_KEPT = 64
 
 
 def _equals(text: str, variables: bool) -> Pattern:
@@ -54,7 +54,7 @@ def _bool(text: str, _: bool) -> Pattern:
 
 def _network(text: str, _: bool) -> Pattern:
     network = ip_network(text, strict=False)
-    return _compared(text, _address, lambda address, _: address in network, network)
+    return _compared(text, ip_address, lambda address, _: address in network, network)
 
 
 def _ordered(read: Callable[[str], Any], compare: Callable[[Any, Any], bool]) -> Prepare:
@@ -64,7 +64,8 @@ def _ordered(read: Callable[[str], Any], compare: Callable[[Any, Any], bool]) ->
 def _compared(
     text: str, read: Callable[[str], Any], compare: Callable[[Any, Any], bool], wanted: Any
 ) -> Pattern:
-    def matches(value: str, _: Context) -> bool:
+    @lru_cache(maxsize=_VALUES_KEPT)
+    def holds(value: str) -> bool:
         try:
             return compare(read(value), wanted)
         except (
@@ -73,7 +74,7 @@ def _compared(
         ):  # a Thing's attribute may hold any text: it equals no number
             return False
 
-    return Pattern(text, (), matches)
+    return Pattern(text, (), lambda value, _: holds(value))
 
 
 def _moment(text: str) -> datetime:

@@ -107,11 +107,13 @@ def _holds(
 ) -> Callable[[Context], bool]:
     """Build the test: what the values must do (*every* or any), what an *absent* key gives."""
 
-    def one(value: str, context: Context) -> bool:
+    def any_of(value: str, context: Context) -> bool:
         for pattern in patterns:
             if pattern.matches(value, context):
                 return not negated
         return negated
+
+    one = patterns[0].matches if len(patterns) == 1 and not negated else any_of
 
     def holds(context: Context) -> bool:
         value = context.get(key, ())

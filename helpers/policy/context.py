@@ -1,6 +1,5 @@
 """What is known of a connection: the values of a policy's variables and condition keys."""
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -52,7 +51,7 @@ def connection_context(
     """
     known: dict[str, str | tuple[str, ...] | None] = {
         "iot:ClientId": client_id,
-        "aws:SourceIp": source_ip and str(ipaddress.ip_address(source_ip)),
+        "aws:SourceIp": source_ip,
         "iot:CertificateId": certificate_id,
         "iot:DomainName": domain_name,
         "iot:ConnectAttributes": tuple(connect_attributes) or None,

@@ -72,8 +72,9 @@ def assess(
     missing = () if found else unresolved(statement.variables, context)
     if found == statement.not_resource:
         return ("variable" if missing else "resource"), missing
+    if not statement.needs <= context.keys():
+        missing += unresolved(statement.needs, context)
     for condition in statement.conditions:
-        missing += unresolved(condition.needs, context)
         if not condition.holds(context):
             return "condition", missing
     return None, missing

@@ -40,6 +40,8 @@ class Statement:
     variables: tuple[str, ...]
     """Names of the variables in its resources."""
     conditions: tuple[Condition, ...]
+    needs: frozenset[str]
+    """Context keys that its conditions need."""
     source: Mapping[str, Any]
     """As the document has it."""
 
@@ -84,6 +86,8 @@ def _statement(number: int, found: Mapping[str, Any], substitute: bool) -> State
     actions = texts(found["NotAction" if not_action else "Action"])
     resources = texts(found["NotResource" if not_resource else "Resource"])
     patterns = tuple(compile_pattern(text, variables=substitute) for text in resources)
+    block = found.get("Condition", {})
+    conditions = tuple(compile_conditions(block, variables=substitute))
     return Statement(
         number=number,
         allows=found["Effect"] == "Allow",
@@ -92,6 +96,7 @@ def _statement(number: int, found: Mapping[str, Any], substitute: bool) -> State
         resources=patterns,
         not_resource=not_resource,
         variables=tuple(name for pattern in patterns for name in pattern.variables),
-        conditions=tuple(compile_conditions(found.get("Condition", {}), variables=substitute)),
+        conditions=conditions,
+        needs=frozenset(name for condition in conditions for name in condition.needs),
         source=found,
     )

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import Literal, NamedTuple
 
 from helpers.policy.keys import canonical
@@ -66,19 +67,22 @@ def compile_pattern(
 
     # A connection keeps its values, so the test for them is built once a connection.
     @lru_cache(maxsize=_VALUES_KEPT)
-    def test_for(*values: str | tuple[str, ...]) -> Callable[[str], object]:
+    def test_for(found: str | tuple[str, ...]) -> Callable[[str], object]:
+        values = found if len(names) > 1 else (found,)
         if not all(isinstance(value, str) for value in values):
             return _never
         known = dict(zip(names, values, strict=True))
         filled = (_Part("text", str(known[p.text])) if p.kind == "variable" else p for p in parts)
         return _test(tuple(filled), ignore_case)
 
+    look_up = itemgetter(*names)  # one value, or a tuple of several
+
     def matches(value: str, context: Context) -> bool:
         try:
-            values = [context[name] for name in names]
+            found = look_up(context)
         except KeyError:
             return False
-        return bool(test_for(*values)(value))
+        return bool(test_for(found)(value))
 
     return Pattern(text, names, matches)
 

@@ -1,5 +1,6 @@
 """Where moto's certificates differ from AWS IoT's."""
 
+from cryptography import x509
 from moto.core.responses import ActionResult
 from moto.iot.exceptions import InvalidRequestException
 from moto.iot.responses import IoTResponse
@@ -17,6 +18,19 @@ def certificate_status(request: IoTResponse, moto: Answer) -> ActionResult:
     status = request._get_param("newStatus")
     if status not in ("ACTIVE", "INACTIVE", "REVOKED"):
         raise InvalidRequestException(f"Certificate status cannot be set to {status}")
+    return moto()
+
+
+@fills("describe_certificate")
+def described_validity(request: IoTResponse, moto: Answer) -> ActionResult:
+    """The validity that is described is the certificate's own; moto says today and tomorrow.
+
+    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_CertificateValidity.html
+    """
+    found = request.iot_backend.describe_certificate(request._get_param("certificateId"))
+    certificate = x509.load_pem_x509_certificate(found.certificate_pem.encode())
+    found.validity_not_before = certificate.not_valid_before_utc.replace(tzinfo=None)
+    found.validity_not_after = certificate.not_valid_after_utc.replace(tzinfo=None)
     return moto()
 
 

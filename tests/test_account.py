@@ -1,0 +1,107 @@
+"""Nothing reaches a real AWS endpoint, whatever the machine holds."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers.account import Account, connect
+from helpers.errors import LessonError
+from helpers.sandbox import process
+
+HOSTILE = {
+    "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "not-a-secret",
+    "AWS_PROFILE": "production",
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ENDPOINT_URL": "http://203.0.113.1",
+    "AWS_ENDPOINT_URL_IOT": "http://203.0.113.1",
+    "AWS_USE_FIPS_ENDPOINT": "true",
+    "AWS_USE_DUALSTACK_ENDPOINT": "true",
+    "AWS_CA_BUNDLE": "/missing.pem",
+    "HTTP_PROXY": "http://203.0.113.1:3128",
+    "HTTPS_PROXY": "http://203.0.113.1:3128",
+    "ALL_PROXY": "http://203.0.113.1:3128",
+}
+"""203.0.113.1 is an address of nobody's (RFC 5737)."""
+
+LOOK = """
+import json, sys
+contacted = set()
+sys.addaudithook(
+    lambda event, args: contacted.add(args[1][0])
+    if event == "socket.connect" and isinstance(args[1], tuple) else None
+)
+from helpers.account import connect
+aws = connect()
+aws.iot.list_things()
+print(json.dumps({"contacted": sorted(contacted), "region": aws.iot.meta.region_name}))
+"""
+
+
+def test_no_packet_leaves_the_machine(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(
+        "[profile production]\nregion = us-east-1\nendpoint_url = http://203.0.113.1\n"
+    )
+    env = os.environ | HOSTILE
+    env |= {"AWS_CONFIG_FILE": str(tmp_path / "config"), "IOT_TUTORIAL_STATE_DIR": str(tmp_path)}
+    try:
+        run = subprocess.run(
+            [sys.executable, "-c", LOOK],
+            env=env,
+            cwd=process.PROJECT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert run.returncode == 0, run.stderr
+        assert json.loads(run.stdout) == {"contacted": ["127.0.0.1"], "region": "eu-west-1"}
+    finally:
+        process.stop(tmp_path)
+
+
+@pytest.mark.parametrize("ask", ["argument", "variable"])
+def test_a_real_account_is_refused(ask: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if ask == "variable":
+        monkeypatch.setenv("IOT_TUTORIAL_TARGET", "aws")
+    with pytest.raises(LessonError, match="does not run on a real account"):
+        connect(target="aws" if ask == "argument" else None)
+
+
+def test_an_unknown_target_is_refused() -> None:
+    with pytest.raises(LessonError, match="no target 'asw'"):
+        connect(target="asw")
+
+
+def test_a_learner_whose_name_aws_cannot_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IOT_TUTORIAL_LEARNER", "Zoë")
+    with pytest.raises(LessonError, match="1 to 32 letters"):
+        connect()
+
+
+def test_names_begin_with_the_learner(aws: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert aws.name("button") == "my-button"
+    monkeypatch.setenv("IOT_TUTORIAL_LEARNER", "zoe")
+    assert connect().name("button") == "zoe-button"
+
+
+def test_it_says_which_aws_answers(aws: Account) -> None:
+    assert repr(aws).startswith("Local sandbox: account 123456789012, region eu-west-1.")
+
+
+def test_a_call_brings_a_killed_sandbox_back(aws: Account) -> None:
+    aws.iot.create_thing(thingName="kept")
+    os.kill(aws.sandbox.pid, 9)
+    assert aws.iot.describe_thing(thingName="kept")["thingName"] == "kept"
+
+
+def test_connect_brings_a_killed_sandbox_back(aws: Account) -> None:
+    aws.iot.create_thing(thingName="kept")
+    os.kill(aws.sandbox.pid, 9)
+    again = connect()
+    assert again.sandbox.pid != aws.sandbox.pid
+    assert again.iot.describe_thing(thingName="kept")["thingName"] == "kept"

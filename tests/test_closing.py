@@ -1,0 +1,160 @@
+"""Clean-up: from every half-done state it removes all that the lesson made, and nothing else."""
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from helpers import certificate, closing, flowchart, inventory, policy, thing
+from helpers.account import Account
+from helpers.policy import document, statement
+
+RIGHTS = document(statement("iot:Connect", "*"))
+
+PARTS = ("thing", "policy", "certificate", "active", "has policy", "has thing", "key lost", "v2")
+
+
+def possible(state: frozenset[str]) -> bool:
+    """Whether the lesson, or a mishap, can leave things so."""
+    if state & {"active", "has policy", "has thing", "key lost"} and "certificate" not in state:
+        return False
+    if "has policy" in state and "policy" not in state:
+        return False
+    if "has thing" in state and "thing" not in state:
+        return False
+    if "v2" in state and "policy" not in state:
+        return False
+    # With neither key nor attachment, nothing tells that a certificate is the lesson's.
+    return "key lost" not in state or bool(state & {"has policy", "has thing"})
+
+
+STATES = [
+    state
+    for chosen in product((False, True), repeat=len(PARTS))
+    if possible(
+        state := frozenset(part for part, there in zip(PARTS, chosen, strict=True) if there)
+    )
+]
+
+
+def bring_about(aws: Account, state: frozenset[str]) -> None:
+    iot = aws.iot
+    if "thing" in state:
+        thing.register(iot, "button")
+    if "policy" in state:
+        policy.put_in_force(iot, "rights", RIGHTS)
+    if "v2" in state:
+        policy.put_in_force(iot, "rights", document(statement("iot:Publish", "*")))
+    if "certificate" in state:
+        files = certificate.create(aws, "button")
+        arn = aws.arn("cert", files.certificate_id)
+        if "active" in state:
+            iot.update_certificate(certificateId=files.certificate_id, newStatus="ACTIVE")
+        if "has policy" in state:
+            iot.attach_policy(policyName="rights", target=arn)
+        if "has thing" in state:
+            iot.attach_thing_principal(thingName="button", principal=arn)
+        if "key lost" in state:
+            files.delete()
+
+
+def everything(aws: Account) -> tuple[list[str], list[str], list[str], list[Path]]:
+    iot = aws.iot
+    return (
+        sorted(each["thingName"] for each in iot.list_things()["things"]),
+        sorted(each["policyName"] for each in iot.list_policies()["policies"]),
+        sorted(each["certificateId"] for each in iot.list_certificates()["certificates"]),
+        sorted(path for path in Path().rglob("*") if path.is_file()),
+    )
+
+
+def test_the_states_are_many() -> None:
+    assert len(STATES) == 54
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: "+".join(sorted(state)) or "nothing")
+def test_from_any_state(aws: Account, state: frozenset[str]) -> None:
+    """The readiness table tells the state, and clean-up leaves nothing of it."""
+    bring_about(aws, state)
+    done = [step.done for step in inventory.steps(inventory.look(aws))]
+    assert done == [
+        "thing" in state,
+        "policy" in state,
+        "certificate" in state,
+        "certificate" in state and "key lost" not in state,
+        "active" in state,
+        "has policy" in state,
+        "has thing" in state,
+    ]
+    closing.clean_up(aws)
+    assert everything(aws) == ([], [], [], [])
+    assert inventory.look(aws).empty
+    assert closing.clean_up(aws) == []
+
+
+def test_what_others_made_stays_as_it_is(aws: Account) -> None:
+    iot = aws.iot
+    iot.create_thing(thingName="button-2")
+    iot.create_policy(policyName="rights-2", policyDocument=policy.to_json(RIGHTS))
+    theirs = iot.create_keys_and_certificate(setAsActive=True)
+    iot.attach_policy(policyName="rights-2", target=theirs["certificateArn"])
+    iot.attach_thing_principal(thingName="button-2", principal=theirs["certificateArn"])
+    before = everything(aws)
+    bring_about(aws, frozenset(PARTS) - {"key lost"})
+    # Their certificate is attached to ours, too.
+    iot.attach_policy(policyName="rights", target=theirs["certificateArn"])
+    iot.attach_thing_principal(thingName="button", principal=theirs["certificateArn"])
+    closing.clean_up(aws)
+    assert everything(aws) == before
+    found = certificate.find(iot, theirs["certificateId"])
+    assert found is not None
+    assert (found.status, found.policies, found.things) == ("ACTIVE", ("rights-2",), ("button-2",))
+
+
+def test_a_policy_of_theirs_is_not_put_out_of_force(aws: Account) -> None:
+    aws.iot.create_policy(policyName="rights", policyDocument=policy.to_json(RIGHTS))
+    with pytest.raises(Exception, match="the lesson did not make"):
+        policy.put_in_force(aws.iot, "rights", document(statement("iot:Publish", "*")))
+    found = policy.find(aws.iot, "rights")
+    assert found is not None
+    assert found.text == policy.to_json(RIGHTS)
+
+
+def test_put_in_force_makes_room_and_repeats_nothing(aws: Account) -> None:
+    for number in [*range(8), 7]:
+        wanted = document(statement("iot:Publish", aws.arn("topic", str(number))))
+        policy.put_in_force(aws.iot, "rights", wanted)
+    versions = aws.iot.list_policy_versions(policyName="rights")["policyVersions"]
+    assert [each["versionId"] for each in versions if each["isDefaultVersion"]] == ["8"]
+    assert len(versions) == 5
+
+
+def test_the_flowchart_says_what_is_there(aws: Account) -> None:
+    bring_about(aws, frozenset(PARTS) - {"key lost"})
+    chart = flowchart.draw(inventory.look(aws))
+    assert repr(chart).splitlines() == [
+        "Thing button",
+        "Certificate 1: ACTIVE",
+        "  is attached to Thing button",
+        "  has policy rights",
+        "Policy rights",
+    ]
+    svg = chart._repr_svg_()
+    assert svg.count("attached</tspan>") == 2
+    assert "<title>Thing button" in svg
+    assert flowchart.draw(inventory.look(aws)) == chart
+
+
+def test_the_flowchart_says_what_is_missing(aws: Account) -> None:
+    chart = flowchart.draw(inventory.look(aws))
+    assert repr(chart).splitlines() == ["No Thing yet", "No certificate yet", "No policy yet"]
+    assert chart._repr_svg_().count(" yet</tspan>") == 3
+
+
+def test_the_form_for_a_real_button_shows_no_secret(aws: Account) -> None:
+    bring_about(aws, frozenset(PARTS) - {"key lost"})
+    files = certificate.create(aws, "button")
+    shown = str(closing.button_form(aws, thing.EXAMPLE_SERIAL, files))
+    assert "keys/sandbox/button/private.pem.key" in shown
+    assert thing.EXAMPLE_SERIAL[-8:] not in shown
+    assert "BEGIN" not in shown

@@ -1,0 +1,101 @@
+"""The notebooks as committed: every line they show is what a run of them gives."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+from docs import notebooks
+from docs.canonical import SANITIZE, canonical
+from docs.notebooks import FOLDER, NOTEBOOKS, ROOT
+
+MUTATIONS = [
+    ("02-policy", "topic/iotbutton/", "topic/another/"),
+    ("03-certificate", '"ACTIVE"', '"INACTIVE"'),
+]
+"""Mistakes that a hand could make: in which notebook, what stands there, what instead."""
+
+
+def read(name: str, folder: Path = FOLDER) -> NotebookNode:
+    return nbformat.read(folder / f"{name}.ipynb", as_version=4)
+
+
+def code_cells(name: str) -> list[NotebookNode]:
+    return [cell for cell in read(name).cells if cell.cell_type == "code"]
+
+
+def run_strictly(
+    folder: Path, env: dict[str, str], *names: str
+) -> subprocess.CompletedProcess[str]:
+    """Compare every output of the named notebooks with what is committed."""
+    strict = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=60", "--exitfirst"]
+    strict += [f"--nbval-sanitize-with={SANITIZE}", "-p", "nbval.plugin", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *strict, *(f"{name}.ipynb" for name in names)]
+    # Other plugins have nothing to do here, and take a second to load.
+    env = env | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "NO_COLOR": "1"}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
+
+
+def assert_passes(run: subprocess.CompletedProcess[str], *names: str) -> None:
+    assert run.returncode == 0, run.stdout + run.stderr
+    expected = sum(len(code_cells(name)) for name in names)
+    assert f" {expected} passed in" in run.stdout
+
+
+def test_the_four_are_all_there_are() -> None:
+    assert [path.stem for path in sorted(FOLDER.glob("*.ipynb"))] == list(NOTEBOOKS)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_committed_in_canonical_form(name: str) -> None:
+    committed = FOLDER.joinpath(f"{name}.ipynb").read_text("utf-8")
+    assert committed == nbformat.writes(canonical(read(name))) + "\n"
+    notebooks.check_outputs(read(name))
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_errors_are_promised_and_checked(name: str) -> None:
+    """A cell that shows an error says so by its tag; the next one asserts which error it was."""
+    cells = code_cells(name)
+    for number, cell in enumerate(cells):
+        promised = "raises-exception" in cell.metadata.get("tags", [])
+        shown = any(output.output_type == "error" for output in cell.outputs)
+        assert promised == shown, cell.source
+        assert not promised or "assert" in cells[number + 1].source, cell.source
+
+
+def test_in_sequence_on_one_sandbox() -> None:
+    with notebooks.workplace() as (folder, env):
+        assert_passes(run_strictly(folder, env, *NOTEBOOKS), *NOTEBOOKS)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_alone_on_a_fresh_sandbox(name: str) -> None:
+    with notebooks.workplace() as (folder, env):
+        assert_passes(run_strictly(folder, env, name), name)
+
+
+@pytest.mark.parametrize(("name", "right", "wrong"), MUTATIONS)
+def test_a_mistake_in_the_code_fails_and_names_the_cell(name: str, right: str, wrong: str) -> None:
+    with notebooks.workplace() as (folder, env):
+        notebook = read(name)
+        number, cell = next(
+            found for found in enumerate(code_cells(name)) if right in found[1].source
+        )
+        found = next(other for other in notebook.cells if other.id == cell.id)
+        found.source = found.source.replace(right, wrong, 1)
+        nbformat.write(notebook, folder / f"{name}.ipynb")
+        run = run_strictly(folder, env, name)
+    assert run.returncode == 1, run.stdout + run.stderr
+    failed = re.findall(rf"FAILED {name}.ipynb::Cell (\d+)", run.stdout)
+    assert int(failed[0]) >= number
+
+
+def test_a_fresh_run_gives_the_committed_files() -> None:
+    command = [sys.executable, "-m", "docs.notebooks", "--check"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stdout + run.stderr

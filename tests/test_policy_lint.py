@@ -1,0 +1,144 @@
+"""What lint finds, and what it leaves alone."""
+
+import pytest
+
+from helpers.policy import (
+    as_posted,
+    document,
+    intended,
+    least_privilege,
+    lint,
+    recommended,
+    statement,
+)
+
+HERE = ("eu-west-1", "123456789012")
+ARN = "arn:aws:iot:eu-west-1:123456789012:"
+SERIAL = "G030JF055364XVRB"
+THING = "iot:Connection.Thing."
+
+
+def found(policy, **known):
+    known = {"region": HERE[0], "account": HERE[1], **known}
+    return [(f.severity, f.statement, f.message) for f in lint(policy, **known)]
+
+
+def test_the_posts_policy():
+    first, second = found(as_posted(*HERE, SERIAL))
+    assert first[:2] == ("error", 1)
+    assert first[2].startswith("iot:Connect on a topic can never match: a connection is checked")
+    assert second[:2] == ("warning", 2)
+    assert second[2].startswith("iot:Publish on * allows every topic")
+
+
+def test_the_three_right_policies():
+    (broad,) = found(intended(*HERE, SERIAL))
+    assert broad[:2] == ("note", 1)
+    assert broad[2].startswith("iot:Connect on * allows any client id")
+    assert found(least_privilege(*HERE, SERIAL, "button"), attached=False) == []
+    assert found(recommended(*HERE)) == found(recommended(*HERE), attached=True) == []
+
+
+def test_thing_variables_without_a_thing():
+    first, second = found(recommended(*HERE), attached=False)
+    assert first[:2] == ("error", 1)
+    assert f"{THING}ThingName and {THING}IsAttached" in first[2]
+    assert second[:2] == ("error", 2)
+    not_attached = statement(
+        "iot:Connect", f"{ARN}client/a", condition={"Bool": {f"{THING}IsAttached": "false"}}
+    )
+    assert found(document(not_attached), attached=False) == []
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "severity", "says"),
+    [
+        ("iot:Pubish", f"{ARN}topic/a", "error", "no action iot:Pubish. Did you mean iot:Publish?"),
+        ("iot:FlyAway", f"{ARN}topic/a", "warning", "no action iot:FlyAway."),
+        ("greengrass:Discover", "*", "note", "no action of AWS IoT Core"),
+        ("iot:Subscribe", f"{ARN}topic/a", "error", "checked against topicfilter/<topic filter>"),
+        ("iot:Publish", f"{ARN}topicfilter/a", "error", "iot:Publish on a topicfilter can never"),
+        ("iot:Receive", f"{ARN}client/a", "error", "a delivery is checked against topic/<topic>"),
+        ("iot:GetThingShadow", f"{ARN}topic/a", "error", "checked against thing/<thing name>"),
+        ("iot:*", "*", "warning", "iot:* on * allows far more than one device needs"),
+        ("iot:Publish", f"{ARN}topic/*", "warning", "topic/* allows every topic"),
+        ("iot:Publish", f"{ARN}topic/$aws/things/*", "warning", "allows every topic"),
+        ("iot:Subscribe", f"{ARN}topicfilter/#", "warning", "every topic filter, # included"),
+        ("iot:Connect", f"{ARN}client/*", "note", "any client id: name one"),
+        ("iot:Connect", f"{ARN}client/${{iot:ClientId}}", "note", "any client id"),
+        ("iot:UpdateThingShadow", f"{ARN}thing/*", "warning", "all there are: name one"),
+        ("iot:Publish", "arn:aws:iot:us-east-1:123456789012:topic/a", "error", "is in us-east-1"),
+        ("iot:Publish", "arn:aws:iot:eu-west-1:5xxxxxxx:topic/a", "error", "account 5xxxxxxx"),
+        ("iot:Publish", f"{ARN}topic/a/+/b", "error", "+ and # are plain characters"),
+        ("iot:Publish", f"{ARN}topic/a/#", "error", "+ and # are plain characters"),
+        (
+            "iot:Publish",
+            f"{ARN}topic/${{iot:Thing.ThingName}}",
+            "error",
+            "Did you mean 'iot:Connection.Thing.ThingName'?",
+        ),
+    ],
+)
+def test_one_finding(action, resource, severity, says):
+    (finding,) = found(document(statement(action, resource)))
+    assert finding[:2] == (severity, 1)
+    assert says in finding[2]
+
+
+def test_a_resource_of_another_service():
+    messages = [message for _, _, message in found(document(statement("iot:*", "arn:aws:s3:::b")))]
+    assert "arn:aws:s3:::b is no resource of AWS IoT." in messages
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        document(statement("iot:Receive", f"{ARN}topic/*")),
+        document(statement("iot:ListRetainedMessages", "*")),
+        document(statement("iot:subscribe", f"{ARN}topicfilter/a/+/b")),
+        document(statement("iot:Publish", f"{ARN}topic/${{iot:ClientId}}/*")),
+        document(statement("iot:Publish", "arn:aws:iot:*:*:topic/a")),
+        document(
+            statement(["iot:Publish", "iot:Subscribe"], [f"{ARN}topic/a", f"{ARN}topicfilter/a"])
+        ),
+        document(statement("iot:*", "*", effect="Deny")),
+        document(statement("iot:Connect", "*", condition={"Bool": {f"{THING}IsAttached": "true"}})),
+    ],
+)
+def test_nothing_to_say(policy):
+    assert found(policy) == []
+
+
+def test_everything_but_is_worth_a_note():
+    policy = document({"Effect": "Allow", "NotAction": "iot:Publish", "Resource": f"{ARN}topic/a"})
+    (finding,) = found(policy)
+    assert finding[0] == "note"
+
+
+def test_an_old_version_has_no_variables():
+    policy = document(statement("iot:Connect", f"{ARN}client/${{iot:Connection.Thing.ThingName}}"))
+    (finding,) = found({**policy, "Version": "2008-10-17"})
+    assert finding[:2] == ("warning", None)
+    assert "2008-10-17 takes ${…} as plain text" in finding[2]
+
+
+def test_a_key_that_nobody_documents_is_an_error():
+    policy = document(statement("iot:Connect", "*", condition={"Bool": {"aws:Moon": "true"}}))
+    (finding,) = found(policy)
+    assert finding[:2] == ("error", 1)
+    assert "'aws:Moon'" in finding[2]
+
+
+def test_every_finding_has_a_page_of_aws():
+    policy = document(statement(["iot:Pubish", "iot:*"], ["*", f"{ARN}topic/+"]))
+    pages = [finding.page for finding in lint(policy)]
+    assert pages
+    assert all(page.startswith("https://docs.aws.amazon.com/iot/") for page in pages)
+
+
+def test_a_finding_reads_well():
+    first, _ = lint(as_posted(*HERE, SERIAL))
+    assert str(first) == (
+        "error, statement 1: iot:Connect on a topic can never match: a connection is checked "
+        "against client/<client id>."
+    )

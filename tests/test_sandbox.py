@@ -1,0 +1,158 @@
+"""The sandbox as a process: it starts once, says where it is, keeps what it knows, and ends."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import boto3
+import psutil
+import pytest
+
+from helpers.account import Account
+from helpers.errors import LessonError
+from helpers.sandbox import process
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    process.stop(tmp_path)
+
+
+def serve(folder: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "helpers.sandbox", "--state-dir", str(folder), *options]
+    return subprocess.Popen(
+        command, cwd=process.PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_it_prints_one_line_and_ends_when_told(folder: Path, ending: signal.Signals) -> None:
+    running = serve(folder)
+    assert running.stdout is not None
+    said = json.loads(running.stdout.readline())
+    assert set(said) == {
+        "endpoint_url",
+        "mqtt_host",
+        "mqtt_port",
+        "ca_file",
+        "region",
+        "account",
+        "pid",
+    }
+    assert (said["region"], said["account"]) == ("eu-west-1", "123456789012")
+    assert said["pid"] == running.pid
+    running.send_signal(ending)
+    assert running.wait(timeout=10) == 0
+    assert running.stdout.read() == ""
+
+
+def test_it_listens_on_loopback_only(aws: Account) -> None:
+    listening = [
+        each.laddr.ip
+        for each in psutil.Process(aws.sandbox.pid).net_connections()
+        if each.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) == 2
+    assert set(listening) == {"127.0.0.1"}
+
+
+def test_many_who_ask_at_once_share_one(folder: Path) -> None:
+    ask = "from helpers.sandbox import process; import sys, pathlib\n"
+    ask += "print(process.find_or_start(pathlib.Path(sys.argv[1])).pid)"
+
+    def pid(_: int) -> str:
+        command = [sys.executable, "-c", ask, str(folder)]
+        return subprocess.check_output(command, cwd=process.PROJECT, text=True)
+
+    with ThreadPoolExecutor(4) as four:
+        assert len(set(four.map(pid, range(4)))) == 1
+
+
+def test_a_second_one_on_the_same_folder_is_refused(aws: Account, state_dir: Path) -> None:
+    second = serve(state_dir)
+    _, said = second.communicate(timeout=20)
+    assert second.returncode == 1
+    assert "already serves" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_it_comes_back_at_the_same_place(folder: Path) -> None:
+    first = process.find_or_start(folder)
+    os.kill(first.pid, signal.SIGKILL)
+    second = process.find_or_start(folder)
+    assert second.pid != first.pid
+    assert (second.endpoint_url, second.mqtt_port) == (first.endpoint_url, first.mqtt_port)
+    assert second.ca_file == first.ca_file
+
+
+def test_it_ends_with_the_last_of_its_owners(folder: Path) -> None:
+    owners = [subprocess.Popen(["sleep", "60"]) for _ in range(2)]
+    sandbox = process.find_or_start(folder, owner=owners[0].pid)
+    assert process.find_or_start(folder, owner=owners[1].pid) == sandbox
+    for owner in owners:
+        assert process.running(folder) == sandbox
+        owner.kill()
+        owner.wait()
+        time.sleep(1.5)
+    psutil.wait_procs([psutil.Process(sandbox.pid)] if psutil.pid_exists(sandbox.pid) else [], 5)
+    assert process.running(folder) is None
+
+
+def test_stop_says_whether_there_was_one(folder: Path) -> None:
+    process.find_or_start(folder)
+    assert process.stop(folder)
+    assert not process.stop(folder)
+
+
+def test_what_it_keeps_is_private(aws: Account, state_dir: Path) -> None:
+    aws.iot.create_keys_and_certificate(setAsActive=True)
+    assert stat.S_IMODE(state_dir.stat().st_mode) == 0o700
+    for name in ("registry.pickle", "sandbox.json"):
+        assert stat.S_IMODE((state_dir / name).stat().st_mode) == 0o600
+    assert b"PRIVATE KEY" not in (state_dir / "registry.pickle").read_bytes()
+
+
+def test_a_state_that_cannot_be_read_is_left_alone(folder: Path) -> None:
+    (folder / "registry.pickle").write_bytes(b"not a pickle")
+    with pytest.raises(LessonError, match="cannot read what it knew"):
+        process.find_or_start(folder)
+    assert (folder / "registry.pickle").read_bytes() == b"not a pickle"
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LessonError, match="Set IOT_TUTORIAL_STATE_DIR"):
+        process.find_or_start(tmp_path / "file" / "state")
+
+
+def test_regions_are_apart(aws: Account) -> None:
+    aws.iot.create_thing(thingName="mine")
+    other = boto3.client(
+        "iot",
+        endpoint_url=aws.sandbox.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+    )
+    assert other.list_things()["things"] == []
+
+
+def test_a_reset_is_remembered(aws: Account, state_dir: Path) -> None:
+    before = (state_dir / "registry.pickle").read_bytes()
+    aws.iot.create_thing(thingName="mine")
+    assert (state_dir / "registry.pickle").read_bytes() != before
+
+
+def test_its_log_holds_no_line_for_a_request(aws: Account, state_dir: Path) -> None:
+    aws.iot.list_things()
+    with pytest.raises(aws.iot.exceptions.InvalidRequestException):
+        aws.iot.create_thing(thingName="bad name")
+    assert (state_dir / "sandbox.log").read_text() == ""
