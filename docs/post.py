@@ -46,11 +46,13 @@ def write(lesson: Lesson, folder: Path, title: str = TITLE, date: datetime = DAT
 
 def render(lesson: Lesson, title: str = TITLE, date: datetime = DATE) -> str:
     """Write the whole post as text."""
-    parts = [OPENING.read_text("utf-8").strip()]
+    # Jekyll cuts the first paragraph out as the post's excerpt: it has to be whole by itself.
+    excerpt, opening = OPENING.read_text("utf-8").strip().split("\n\n", 1)
+    parts = [opening]
     for chapter in lesson.chapters:
         parts += [f"## {chapter.section}", *_section(chapter)]
-    body = as_written("\n\n".join(parts))
-    return f"{_front_matter(title, date)}\n{body}\n"
+    body = "\n\n".join(parts)
+    return f"{_front_matter(title, date)}\n{as_written(excerpt)}\n\n{as_written(body)}\n"
 
 
 def as_written(body: str) -> str:
