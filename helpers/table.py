@@ -22,6 +22,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> PrettyTab
     | Thing | yes  |
     +-------+------+
     """
-    result = PrettyTable(list(headers), align="l")
+    # format: each cell says that it is left aligned; a notebook's own style says right.
+    result = PrettyTable(list(headers), align="l", format=True)
     result.add_rows([list(row) for row in rows])
     return result

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import certificate, closing, flowchart, inventory, policy, thing
+from helpers import certificate, closing, policy, thing
 from helpers.account import Account
 from helpers.policy import document, statement
 
@@ -76,7 +76,7 @@ def test_the_states_are_many() -> None:
 def test_from_any_state(aws: Account, state: frozenset[str]) -> None:
     """The readiness table tells the state, and clean-up leaves nothing of it."""
     bring_about(aws, state)
-    done = [step.done for step in inventory.steps(inventory.look(aws))]
+    done = [step.done for step in closing.steps(closing.look(aws))]
     assert done == [
         "thing" in state,
         "policy" in state,
@@ -88,7 +88,7 @@ def test_from_any_state(aws: Account, state: frozenset[str]) -> None:
     ]
     closing.clean_up(aws)
     assert everything(aws) == ([], [], [], [])
-    assert inventory.look(aws).empty
+    assert closing.look(aws).empty
     assert closing.clean_up(aws) == []
 
 
@@ -131,7 +131,7 @@ def test_put_in_force_makes_room_and_repeats_nothing(aws: Account) -> None:
 
 def test_the_flowchart_says_what_is_there(aws: Account) -> None:
     bring_about(aws, frozenset(PARTS) - {"key lost"})
-    chart = flowchart.draw(inventory.look(aws))
+    chart = closing.flowchart(aws)
     assert repr(chart).splitlines() == [
         "Thing button",
         "Certificate 1: ACTIVE",
@@ -142,11 +142,11 @@ def test_the_flowchart_says_what_is_there(aws: Account) -> None:
     svg = chart._repr_svg_()
     assert svg.count("attached</tspan>") == 2
     assert "<title>Thing button" in svg
-    assert flowchart.draw(inventory.look(aws)) == chart
+    assert closing.flowchart(aws) == chart
 
 
 def test_the_flowchart_says_what_is_missing(aws: Account) -> None:
-    chart = flowchart.draw(inventory.look(aws))
+    chart = closing.flowchart(aws)
     assert repr(chart).splitlines() == ["No Thing yet", "No certificate yet", "No policy yet"]
     assert chart._repr_svg_().count(" yet</tspan>") == 3
 

@@ -101,6 +101,9 @@ def test_a_key_that_is_missing(operator, expected):
         ("ForAnyValue:StringNotEquals", ("a", "d"), True),
         ("ForAnyValue:StringNotEquals", ("a", "b"), False),
         ("ForAllValues:StringLike", (), True),
+        # IAM leaves this open: some value must match, or none of them may.
+        ("StringEquals", ("a", "c"), True),
+        ("StringNotEquals", ("a", "c"), False),
     ],
 )
 def test_keys_with_several_values(operator, values, expected):
@@ -131,6 +134,8 @@ def test_variables_in_a_condition():
     assert not holds("StringEquals", FLOOR, "${iot:ClientId}", {FLOOR: "a", ID: "b"})
     assert not holds("StringLike", FLOOR, "${iot:ClientId}", {FLOOR: "a", ID: "*"})
     assert not holds("StringEquals", FLOOR, "${iot:ClientId}", {FLOOR: "a"})
+    arn = "arn:aws:iot:${iot:ClientId}:123456789012:topic/a"
+    assert holds("ArnEquals", FLOOR, arn, {FLOOR: f"{ARN}topic/a", ID: "eu-west-1"})
     # IAM: an inverted operator does match where the variable has no value.
     assert holds("StringNotEquals", FLOOR, "${iot:ClientId}", {FLOOR: "a"})
 
@@ -151,6 +156,18 @@ def test_what_was_missing_is_reported():
     )
     decision = decide([parse("P", text)], Request("iot:Publish", f"{ARN}topic/a", {}))
     assert decision.missing == (FLOOR, "iot:DomainName")
+
+
+def test_a_policy_of_the_old_version_has_no_variables():
+    policy = document(
+        statement("iot:Connect", f"{ARN}client/${{iot:ClientId}}"),
+        statement("iot:Publish", "*", condition={"StringEquals": {ID: "${iot:ClientId}"}}),
+    )
+    old = parse("P", to_json({**policy, "Version": "2008-10-17"}))
+    for action, resource in [("iot:Connect", "client/a"), ("iot:Publish", "topic/a")]:
+        request = Request(action, f"{ARN}{resource}", {ID: "a"})
+        assert decide([old], request).verdict == "IMPLICIT_DENY"
+        assert decide([parse("P", to_json(policy))], request).verdict == "ALLOWED"
 
 
 @pytest.mark.parametrize(

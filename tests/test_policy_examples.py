@@ -28,6 +28,10 @@ CLIENT1 = connected("client1")
 CONNECT_CLIENT1 = statement("iot:Connect", f"{ARN}client/client1")
 CONNECT_THING = statement("iot:Connect", f"{ARN}client/{NAME}")
 
+ATTACHED_ONLY = document(
+    statement("iot:Connect", "*", condition={"Bool": {"iot:Connection.Thing.IsAttached": ["true"]}})
+)
+
 
 def attributes_policy(operator, *names, effect="Allow"):
     return statement(
@@ -69,30 +73,8 @@ CONNECT = [
     (document(CONNECT_THING), connected("thing1"), "client/thing1", IMPLICIT),
     (document(CONNECT_THING), connected("other", [Thing()]), "client/other", IMPLICIT),
     # thing-policy-examples.html
-    (
-        document(
-            statement(
-                "iot:Connect",
-                "*",
-                condition={"Bool": {"iot:Connection.Thing.IsAttached": ["true"]}},
-            )
-        ),
-        REGISTERED,
-        "client/thing1",
-        ALLOWED,
-    ),
-    (
-        document(
-            statement(
-                "iot:Connect",
-                "*",
-                condition={"Bool": {"iot:Connection.Thing.IsAttached": ["true"]}},
-            )
-        ),
-        CLIENT1,
-        "client/client1",
-        IMPLICIT,
-    ),
+    (ATTACHED_ONLY, REGISTERED, "client/thing1", ALLOWED),
+    (ATTACHED_ONLY, CLIENT1, "client/client1", IMPLICIT),
     # connect-policy.html, MQTT persistent sessions
     *(
         (document(policy) if "Effect" in policy else policy, connected("c", **known), "client/c", v)

@@ -22,6 +22,7 @@ from helpers.policy.patterns import compile_pattern
         ("a*ab", "ab", False),
         ("*a*b*", "xaxbx", True),
         ("*a*b*", "xbxax", False),
+        ("*b*", "a\nb\n", True),
         ("a?c", "abc", True),
         ("a?c", "ac", False),
         ("a?c", "abbc", False),

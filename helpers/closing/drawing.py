@@ -8,7 +8,8 @@ import schemdraw
 from schemdraw import flow
 from schemdraw.elements import Element
 
-from helpers.inventory import Inventory
+from helpers.account import Account
+from helpers.closing.inventory import Inventory, look
 
 BOX_WIDTH, BOX_HEIGHT, ROW, COLUMN = 4.2, 1.3, 1.8, 6.2
 
@@ -27,17 +28,18 @@ class Flowchart:
         return self.svg
 
 
-def draw(found: Inventory) -> Flowchart:
+def flowchart(account: Account) -> Flowchart:
     """Draw the summary that the lesson closes with, from what really exists.
 
     A dashed box stands for what is missing.
     """
+    found = look(account)
     text = describe(found)
     return Flowchart(text, _with_alternative(_picture(found), text))
 
 
 def describe(found: Inventory) -> str:
-    """Say in lines of text what :func:`draw` draws."""
+    """Say in lines of text what :func:`flowchart` draws."""
     lines = [f"Thing {each.name}" for each in found.things] or ["No Thing yet"]
     for number, each in enumerate(found.certificates, 1):
         lines.append(f"Certificate {number}: {each.status}")

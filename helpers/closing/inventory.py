@@ -1,15 +1,12 @@
-"""What of the lesson exists in the account now, and what is still to be done."""
+"""What of the lesson exists in the account now."""
 
 from dataclasses import dataclass
-
-from prettytable import PrettyTable
 
 from helpers import certificate, policy, thing
 from helpers.account import Account
 from helpers.certificate import Certificate
 from helpers.key_files import KeyFiles, saved
 from helpers.policy import AccountPolicy
-from helpers.table import table
 from helpers.thing import Thing
 
 
@@ -27,16 +24,6 @@ class Inventory:
     def empty(self) -> bool:
         """Whether nothing of the lesson is left, neither in the account nor on this machine."""
         return not (self.things or self.policies or self.certificates or self.keys)
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of the lesson, and whether the account shows it done."""
-
-    what: str
-    done: bool
-    to_do: str
-    """Where to do it: empty where it is done."""
 
 
 def look(account: Account) -> Inventory:
@@ -65,47 +52,6 @@ def look(account: Account) -> Inventory:
     return Inventory(tuple(things), tuple(policies), tuple(certificates), tuple(keys))
 
 
-def steps(found: Inventory) -> list[Step]:
-    """List the steps of the lesson, each done or not.
-
-    A step counts as done where one certificate has it all: the one that is furthest.
-    """
-    best = max(found.certificates, key=_progress, default=None)
-    saved_ids = {files.certificate_id for files in found.keys}
-    done_here = [
-        ("The Thing is registered", bool(found.things), "01-thing"),
-        ("The policy exists", bool(found.policies), "02-policy"),
-        ("The certificate is issued", best is not None, "03-certificate"),
-        (
-            "Its private key is saved",
-            best is not None and best.certificate_id in saved_ids,
-            "03-certificate: a lost key cannot be had again, so issue a new one",
-        ),
-        (
-            "The certificate is active",
-            best is not None and best.status == "ACTIVE",
-            "03-certificate, Activate",
-        ),
-        (
-            "The policy is attached",
-            best is not None and bool(best.policies),
-            "03-certificate, Attach a policy",
-        ),
-        (
-            "The Thing is attached",
-            best is not None and bool(best.things),
-            "03-certificate, the missing step",
-        ),
-    ]
-    return [Step(what, done, "" if done else f"See {where}") for what, done, where in done_here]
-
-
-def readiness(found: Inventory) -> PrettyTable:
-    """Show the steps of the lesson as a table: done or not, and what to do."""
-    rows = [(step.what, "yes" if step.done else "no", step.to_do) for step in steps(found)]
-    return table(["Step", "Done", "What to do"], rows)
-
-
 def _saved_keys(account: Account) -> list[KeyFiles]:
     if not account.keys.exists():
         return []
@@ -129,7 +75,3 @@ def _attached_to(account: Account, things: list[Thing], policies: list[AccountPo
         for arn in page["targets"]
     ]
     return [arn.rsplit("/", 1)[1] for arn in arns if ":cert/" in arn]
-
-
-def _progress(each: Certificate) -> int:
-    return (each.status == "ACTIVE") + bool(each.policies) + bool(each.things)
