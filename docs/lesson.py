@@ -73,7 +73,7 @@ def _shown(cell: NotebookNode, name: str, images: dict[str, bytes]) -> list[Note
         if "image/svg+xml" in output.get("data", {}):
             file = f"iot-flow{sum('flow' in each for each in images) + 1}.svg"
             images[file] = output.data["image/svg+xml"].encode()
-            cells.append(_picture_cell(cell.id, file, "; ".join(_lines(output))))
+            cells.append(_picture_cell(cell.id, file, _spoken(output)))
     for picture in pictures.after(name, cell.id):
         images[picture.file] = picture.content()
         cells.append(_picture_cell(picture.name, picture.file, picture.alternative, picture.note))
@@ -88,8 +88,9 @@ def _picture_cell(cell_id: str, file: str, alternative: str, note: str = "") -> 
     return new_markdown_cell(source, id=f"{cell_id}-picture")
 
 
-def _lines(output: NotebookNode) -> list[str]:
-    return [line.strip() for line in output.data["text/plain"].splitlines()]
+def _spoken(output: NotebookNode) -> str:
+    """Make one line of a drawing's text form, for who cannot see it."""
+    return re.sub(r"\n(\s*)", lambda gap: ", " if gap[1] else "; ", output.data["text/plain"])
 
 
 def _is_drawn(output: NotebookNode) -> bool:

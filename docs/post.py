@@ -2,6 +2,7 @@
 
 import json
 import re
+import textwrap
 from datetime import datetime
 from pathlib import Path
 
@@ -28,7 +29,16 @@ def file_name(title: str, date: datetime) -> str:
     >>> file_name(TITLE, DATE)
     '2017-08-23-iot-button-part-3-prepare-aws-environment.md'
     """
-    return f"{date:%Y-%m-%d}-{'-'.join(re.findall('[a-z0-9]+', title.lower()))}.md"
+    return f"{date:%Y-%m-%d}-{slug(title)}.md"
+
+
+def slug(title: str) -> str:
+    """Make the part of an address out of a title.
+
+    >>> slug("It's here: part 4!")
+    'it-s-here-part-4'
+    """
+    return "-".join(re.findall("[a-z0-9]+", title.lower()))
 
 
 def write(lesson: Lesson, folder: Path, title: str = TITLE, date: datetime = DATE) -> Path:
@@ -90,7 +100,7 @@ def _section(chapter: Chapter) -> list[str]:
     for cell in chapter.notebook.cells:
         if cell.cell_type == "code":
             parts += [_fenced(cell.source, "python")]
-            parts += [_fenced(_text(output), "text") for output in cell.outputs]
+            parts += [_output(output) for output in cell.outputs]
         elif cell.id == "title":
             parts.append(_lead(cell.source))
         elif cell.id not in ONLY_IN_THE_NOTEBOOKS:
@@ -123,10 +133,13 @@ def _prose(text: str) -> str:
     return text.replace("<details>", '<details markdown="1">')
 
 
-def _text(output: NotebookNode) -> str:
+def _output(output: NotebookNode) -> str:
+    """Show a table as a table, for in a fence it would be cut at the page's edge; the rest as is."""
     if output.output_type == "error":
-        return "\n".join(output.traceback)
-    return str(output.text if "text" in output else output.data["text/plain"])
+        return _fenced(textwrap.fill("\n".join(output.traceback), 96), "text")
+    if "text" in output:
+        return _fenced(output.text, "text")
+    return str(output.data.get("text/html") or _fenced(output.data["text/plain"], "text"))
 
 
 def _fenced(text: str, language: str) -> str:

@@ -11,10 +11,10 @@ nb_ipywidgets_js: dict[str, dict[str, str]] = {}
 
 myst_heading_anchors = 3
 
-autodoc_typehints = "description"
 autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
 python_use_unqualified_type_names = True
+maximum_signature_line_length = 60
 
 html_theme = "furo"
 html_title = project
@@ -22,3 +22,6 @@ html_copy_source = False
 html_show_copyright = False
 html_show_sphinx = False
 html_last_updated_fmt = None
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_favicon = "_static/button.svg"
