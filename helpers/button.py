@@ -102,8 +102,8 @@ def press(button: Device, click: Click = "SINGLE") -> None:
 class Inbox:
     """The messages that have arrived, oldest first."""
 
-    def __init__(self, messages: "Queue[Message]") -> None:
-        self._messages = messages
+    def __init__(self, connection: "_Connection") -> None:
+        self._connection = connection
 
     def next(self, timeout: float = PATIENCE) -> Message:
         """Wait for the next message.
@@ -113,13 +113,17 @@ class Inbox:
 
         Raises:
             LessonError: none has arrived in time.
+            Refused: the broker has cut the connection.
         """
         try:
-            return self._messages.get(timeout=timeout)
+            arrived = self._connection.messages.get(timeout=timeout)
         except Empty:
             raise LessonError(
                 f"No message in {timeout:g} seconds. Was the button pressed while you listened?"
             ) from None
+        if isinstance(arrived, str):
+            raise self._connection.refused("stay connected", arrived)
+        return arrived
 
 
 @contextmanager
@@ -136,14 +140,15 @@ def listen(listener: Device, topic_filter: str) -> Iterator[Inbox]:
     with _connected(listener) as connection:
         connection.client.subscribe(topic_filter, qos=1)
         connection.wait("subscribed", f"subscribe to {topic_filter}")
-        yield Inbox(connection.messages)
+        yield Inbox(connection)
 
 
 class _Connection:
     """One MQTT 5 connection. Whatever goes wrong ends it: it never connects a second time."""
 
     def __init__(self, device: Device) -> None:
-        self.messages: Queue[Message] = Queue()
+        self.messages: Queue[Message | str] = Queue()
+        """What has arrived; at the end, the reason why the connection ended."""
         self._device = device
         self._events: Queue[tuple[str, str]] = Queue()
         self._since = datetime.now(UTC)
@@ -169,7 +174,7 @@ class _Connection:
         try:
             self.client.connect(endpoint, account.mqtt_port)
         except (OSError, ssl.SSLError) as problem:
-            raise self._refused("connect", str(problem)) from problem
+            raise self.refused("connect", str(problem)) from problem
         self.client.loop_start()
         self.wait("connected", "connect")
 
@@ -182,9 +187,9 @@ class _Connection:
         try:
             happened, reason = self._events.get(timeout=PATIENCE)
         except Empty:
-            raise self._refused(doing, f"no answer in {PATIENCE:g} seconds") from None
+            raise self.refused(doing, f"no answer in {PATIENCE:g} seconds") from None
         if happened != event:
-            raise self._refused(doing, reason)
+            raise self.refused(doing, reason)
 
     def _tell(self, event: str, reasons: list[ReasonCode]) -> None:
         failure = next((str(reason) for reason in reasons if reason.is_failure), None)
@@ -192,8 +197,10 @@ class _Connection:
 
     def _end(self, reason: ReasonCode) -> None:
         self._events.put(("ended", str(reason)))
+        self.messages.put(str(reason))
 
-    def _refused(self, doing: str, reason: str) -> Refused:
+    def refused(self, doing: str, reason: str) -> Refused:
+        """Make the error for what the broker would not do, with its reasons if it tells them."""
         why = [
             each
             for each in self._device.account.refusals()

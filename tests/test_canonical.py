@@ -88,7 +88,7 @@ def test_cells_are_counted_from_one_and_empty_ones_are_not() -> None:
 
 
 def test_a_traceback_becomes_its_last_line() -> None:
-    frames = ["\x1b[31mFile /home/someone/x.py\x1b[0m", "\x1b[31mKeyError\x1b[0m: 'a'"]
+    frames = ["\x1b[31mFile <stdin>\x1b[0m", "\x1b[31mKeyError\x1b[0m: 'a'"]
     error = v4.new_output("error", ename="KeyError", evalue="'a'", traceback=frames)
     changed = canonical(v4.new_notebook(cells=[v4.new_code_cell("a", outputs=[error])]))
     assert changed.cells[0].outputs[0].traceback == ["KeyError: 'a'"]

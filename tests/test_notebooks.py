@@ -14,8 +14,8 @@ from docs.canonical import SANITIZE, canonical
 from docs.notebooks import FOLDER, NOTEBOOKS, ROOT
 
 MUTATIONS = [
-    ("02-policy", "topic/iotbutton/", "topic/another/"),
-    ("03-certificate", '"ACTIVE"', '"INACTIVE"'),
+    ("02-policy", '"Resource": aws.arn("topic", topic)', '"Resource": aws.arn("topic", "other")'),
+    ("03-certificate", 'newStatus="ACTIVE"', 'newStatus="INACTIVE"'),
 ]
 """Mistakes that a hand could make: in which notebook, what stands there, what instead."""
 
@@ -79,7 +79,7 @@ def test_alone_on_a_fresh_sandbox(name: str) -> None:
         assert_passes(run_strictly(folder, env, name), name)
 
 
-@pytest.mark.parametrize(("name", "right", "wrong"), MUTATIONS)
+@pytest.mark.parametrize(("name", "right", "wrong"), MUTATIONS, ids=["resource", "status"])
 def test_a_mistake_in_the_code_fails_and_names_the_cell(name: str, right: str, wrong: str) -> None:
     with notebooks.workplace() as (folder, env):
         notebook = read(name)

@@ -1,0 +1,190 @@
+"""The virtual button, over real mutual TLS: what arrives, what is refused, and why."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from helpers import button, certificate, key_files, policy, thing
+from helpers.account import Account
+from helpers.button import Device, Refused
+from helpers.errors import LessonError
+from helpers.policy import document, statement
+
+SERIAL = thing.EXAMPLE_SERIAL
+
+RIGHT = {
+    "intended": lambda aws: policy.intended(aws.region, aws.number, SERIAL),
+    "least": lambda aws: policy.least_privilege(aws.region, aws.number, SERIAL, "button"),
+    "recommended": lambda aws: policy.recommended(aws.region, aws.number),
+}
+
+
+@pytest.fixture
+def pressed(aws: Account) -> Device:
+    """A button that is wired as the lesson does it, with the policy of least privilege."""
+    return device(aws, "button", RIGHT["least"](aws))
+
+
+@pytest.fixture
+def listener(aws: Account) -> Device:
+    return device(aws, "listener", policy.listener(aws.region, aws.number, SERIAL, "listener"))
+
+
+def device(aws: Account, name: str, rights: dict[str, Any]) -> Device:
+    thing.register(aws.iot, name)
+    policy.put_in_force(aws.iot, f"{name}-policy", rights)
+    certificate.issue(aws, name, f"{name}-policy")
+    return button.device(aws, name)
+
+
+@pytest.mark.parametrize("rights", RIGHT.values(), ids=RIGHT)
+def test_a_press_arrives_with_each_right_policy(
+    aws: Account, listener: Device, rights: Callable[[Account], dict[str, Any]]
+) -> None:
+    pressed = device(aws, "button", rights(aws))
+    with button.listen(listener, pressed.topic) as arrived:
+        button.press(pressed, "DOUBLE")
+        message = arrived.next()
+    assert message.topic == f"iotbutton/{SERIAL}"
+    assert message.payload == {
+        "serialNumber": SERIAL,
+        "batteryVoltage": "2000mV",
+        "clickType": "DOUBLE",
+    }
+
+
+def test_the_posts_policy_refuses_and_says_why(aws: Account) -> None:
+    pressed = device(aws, "button", policy.as_posted(aws.region, aws.number, SERIAL))
+    with pytest.raises(Refused) as refused:
+        button.press(pressed)
+    told = str(refused.value)
+    assert told.startswith("button could not connect: Not authorized. ")
+    assert "Statement 1 of button-policy allows iot:Connect on a topic" in told
+    assert "a connection is checked against client/" in told
+    assert "statement 2 (Allow): is about iot:Publish" in refused.value.explanation
+    kept = aws.refusals()[-1]
+    assert (kept.client_id, kept.action) == ("button", "iot:Connect")
+    assert kept.explanation == refused.value.explanation
+
+
+def test_a_publish_that_is_not_allowed_says_why(aws: Account) -> None:
+    pressed = device(aws, "button", document(statement("iot:Connect", "*")))
+    with pytest.raises(Refused, match=f"could not publish on iotbutton/{SERIAL}: Not authorized"):
+        button.press(pressed)
+
+
+def test_a_subscription_that_is_not_allowed_says_why(pressed: Device) -> None:
+    with (
+        pytest.raises(Refused, match=r"could not subscribe to a/#: Not authorized\. No statement"),
+        button.listen(pressed, "a/#"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("status", ["INACTIVE", "REVOKED"])
+def test_a_certificate_that_is_not_active(aws: Account, pressed: Device, status: Any) -> None:
+    certificate_id = pressed.files.certificate_id
+    aws.iot.update_certificate(certificateId=certificate_id, newStatus=status)
+    with pytest.raises(Refused, match="could not connect"):
+        button.press(pressed)
+
+
+def test_a_certificate_that_nobody_knows(aws: Account, pressed: Device) -> None:
+    certificate.remove(aws.iot, pressed.files.certificate_id)
+    with pytest.raises(Refused, match="could not connect"):
+        button.press(pressed)
+
+
+def test_a_broker_that_is_not_awss(aws: Account, pressed: Device) -> None:
+    """The root certificate of another broker: the button must not talk to this one."""
+    import trustme
+
+    pressed.files.root_ca.write_bytes(trustme.CA().cert_pem.bytes())
+    with pytest.raises(Refused, match="certificate verify failed"):
+        button.press(pressed)
+
+
+def test_a_broker_that_says_nothing(
+    aws: Account, pressed: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(button, "PATIENCE", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setattr(Account, "mqtt_port", silent.getsockname()[1])
+        with pytest.raises(Refused, match="could not connect"):
+            button.press(pressed)
+
+
+def test_nobody_reconnects_in_the_background(aws: Account) -> None:
+    pressed = device(aws, "button", policy.as_posted(aws.region, aws.number, SERIAL))
+    before, refusals = threading.active_count(), len(aws.refusals())
+    for _ in range(3):
+        with pytest.raises(Refused):
+            button.press(pressed)
+    assert threading.active_count() == before
+    assert len(aws.refusals()) == refusals + 3
+
+
+def test_waiting_for_a_message_ends(listener: Device) -> None:
+    with (
+        button.listen(listener, f"iotbutton/{SERIAL}") as arrived,
+        pytest.raises(LessonError, match=r"No message in 0\.1 seconds"),
+    ):
+        arrived.next(timeout=0.1)
+
+
+def test_a_listener_that_is_cut_off_is_told(aws: Account, listener: Device) -> None:
+    with button.listen(listener, f"iotbutton/{SERIAL}") as arrived:
+        certificate_id = listener.files.certificate_id
+        aws.iot.update_certificate(certificateId=certificate_id, newStatus="INACTIVE")
+        with pytest.raises(LessonError, match=r"could not stay connected: .* INACTIVE"):
+            arrived.next()
+
+
+@pytest.mark.parametrize("missing", ["Thing", "files"])
+def test_a_device_without_its_parts(aws: Account, missing: str) -> None:
+    if missing == "files":
+        thing.register(aws.iot, "button")
+    with pytest.raises(LessonError, match="notebook 0"):
+        button.device(aws, "button")
+
+
+def test_a_killed_sandbox_comes_back_for_a_press(pressed: Device, listener: Device) -> None:
+    os.kill(pressed.account.sandbox.pid, 9)
+    with button.listen(listener, pressed.topic) as arrived:
+        button.press(pressed)
+        assert arrived.next().payload["clickType"] == "SINGLE"
+
+
+def test_mosquitto_takes_the_files_of_the_lesson(aws: Account, pressed: Device) -> None:
+    command = shutil.which("mosquitto_pub")
+    if command is None:
+        if os.environ.get("CI"):
+            pytest.fail("mosquitto_pub is missing: .ci/run installs mosquitto-clients")
+        pytest.skip("mosquitto-clients is not installed (2026-11-23): apt-get install it")
+
+    def publish(topic: str) -> int:
+        files = {"cafile": "root_ca", "cert": "certificate", "key": "private_key"}
+        words = [
+            word
+            for option, name in files.items()
+            for word in (f"--{option}", str(getattr(pressed.files, name)))
+        ]
+        where = ["-h", aws.sandbox.mqtt_host, "-p", str(aws.mqtt_port), "-i", "button"]
+        message = ["-t", topic, "-q", "1", "-m", json.dumps(button.payload(SERIAL, "SINGLE"))]
+        return subprocess.run([command, *words, *where, *message], timeout=20).returncode
+
+    assert publish(f"iotbutton/{SERIAL}") == 0
+    assert publish("iotbutton/G030JF053216F1BS") != 0
+    assert aws.refusals()[-1].action == "iot:Publish"
+
+
+def test_nothing_of_a_key_is_shown(pressed: Device) -> None:
+    assert "PRIVATE" not in repr(pressed)
+    assert key_files.saved(pressed.files.folder) == pressed.files

@@ -1,0 +1,119 @@
+"""What no committed file may hold, and what keeps the generated ones honest."""
+
+import ast
+import re
+import shutil
+import subprocess
+import tomllib
+from importlib import metadata
+from itertools import chain
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from docs.notebooks import NOTEBOOKS, ROOT
+
+DOCUMENTATION_ACCOUNTS = {"123456789012", "111122223333", "444455556666"}
+"""The sandbox's account number, and the two that AWS's documentation uses."""
+
+FORBIDDEN = {
+    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:\\n|\s)+[A-Za-z0-9+/=]{20}",
+    "an absolute path of a machine": r"(?<![\w.~])/(?:home|Users|root|work|workspace)/\w",
+    "a package registry's host": r"(?i)(?:pypi|pythonhosted|npmjs|anaconda)\.(?:org|com)\b",
+    "an AWS access key": r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+}
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    files = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
+    assert files
+    return [file for file in files if file.is_file()]
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_no_file_holds(what: str) -> None:
+    for file in tracked():
+        found = re.search(FORBIDDEN[what], file.read_text("utf-8", errors="replace"))
+        assert not found, f"{file.relative_to(ROOT)}: {found}"
+
+
+def test_no_account_number_is_a_real_one() -> None:
+    for file in tracked():
+        numbers = re.findall(r"(?<![\w.])\d{12}(?!\w)", file.read_text("utf-8", errors="replace"))
+        assert set(numbers) <= DOCUMENTATION_ACCOUNTS, file.relative_to(ROOT)
+
+
+@pytest.mark.parametrize(
+    ("what", "example"),
+    [
+        ("a private key", "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEpAIBAAKCAQEAx0000000"),
+        ("an absolute path of a machine", '"/' + 'home/ada/x"'),
+        ("a package registry's host", "https://" + "pypi" + ".org/simple"),
+        ("an AWS access key", "AKIA" + "IOSFODNN7EXAMPLE"),
+    ],
+)
+def test_each_pattern_finds_what_it_is_for(what: str, example: str) -> None:
+    assert re.search(FORBIDDEN[what], example)
+
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PINS = {
+    canonicalize_name(name): version
+    for name, version in re.findall(
+        r"^([\w.-]+)==([^\s;]+)", (ROOT / "requirements.txt").read_text("utf-8"), re.MULTILINE
+    )
+}
+
+
+def test_requirements_pin_what_pyproject_asks_for() -> None:
+    asked = chain(PROJECT["project"]["dependencies"], PROJECT["dependency-groups"]["dev"])
+    for wanted in map(Requirement, asked):
+        pin = PINS.get(canonicalize_name(wanted.name))
+        assert pin and wanted.specifier.contains(pin), f"{wanted} is pinned to {pin}: compile again"
+
+
+def test_requirements_pin_what_the_pinned_ask_for() -> None:
+    installed = {
+        canonicalize_name(each.metadata["Name"]): each for each in metadata.distributions()
+    }
+    assert installed.keys() >= {"boto3", "jupyterlab", "moto"}
+    for name in installed.keys() & PINS.keys():
+        for wanted in map(Requirement, installed[name].requires or []):
+            if wanted.marker is None or wanted.marker.evaluate({"extra": ""}):
+                assert canonicalize_name(wanted.name) in PINS, f"{name} asks for {wanted}"
+
+
+def test_every_generated_file_is_in_the_table() -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([^`]+)` \| .+ \| `([^`]+)` \|$", guide, re.MULTILINE)
+    generated = chain.from_iterable(ROOT.glob(pattern) for pattern, _ in rows)
+    notebooks = {ROOT / "notebooks" / f"{name}.ipynb" for name in NOTEBOOKS}
+    assert set(generated) == {ROOT / "requirements.txt", *notebooks}
+
+
+def test_every_upper_bound_and_exact_version_says_why() -> None:
+    for name in ("pyproject.toml", "environment.yml"):
+        for line in (ROOT / name).read_text("utf-8").splitlines():
+            if re.search(r"^\s*[\"-].*(?:<|[^<>!]=)\s*\d", line):
+                assert "  # " in line, f"{name}: {line}"
+
+
+def test_every_skip_says_why_and_since_when() -> None:
+    for file in (ROOT / "tests").glob("*.py"):
+        source = file.read_text("utf-8")
+        for node in ast.walk(ast.parse(source)):
+            called = node.func if isinstance(node, ast.Call) else None
+            if isinstance(called, ast.Attribute) and re.match("skip|xfail|importor", called.attr):
+                text = ast.get_source_segment(source, node) or ""
+                assert re.search(r"20\d\d-\d\d", text), f"{file.name}, line {node.lineno}: {text}"
+
+
+@pytest.mark.skipif(
+    shutil.which("shellcheck") is None,
+    reason="2026-11: a Debian package, which .ci/run installs",
+)
+def test_the_shell_scripts_are_sound() -> None:
+    subprocess.run(["shellcheck", "tutorial", ".ci/run"], cwd=ROOT, check=True)
