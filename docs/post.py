@@ -134,7 +134,7 @@ def _prose(text: str) -> str:
 
 
 def _output(output: NotebookNode) -> str:
-    """Show a table as a table, for in a fence it would be cut at the page's edge; the rest as is."""
+    """Show a table as one: in a fence, the page's edge would cut it. All else goes in a fence."""
     if output.output_type == "error":
         return _fenced(textwrap.fill("\n".join(output.traceback), 96), "text")
     if "text" in output:
