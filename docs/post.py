@@ -18,8 +18,8 @@ ONLY_IN_THE_NOTEBOOKS = {"title", "before"}
 
 # What refers to a notebook as a file or a number, and what the post has in its place.
 _LINKS = (*((rf"\[{name}\]\({name}\.ipynb\)", section) for name, section in SECTIONS.items()),)
-_NUMBERS = (*((rf"[Nn]otebook {name[:2]}", section) for name, section in SECTIONS.items()),)
-_WORDS = (("this notebook", "this section"), ("the later notebooks", "the later sections"))
+_NUMBERS = (*((rf"[Nn]otebook\s+{name[:2]}", section) for name, section in SECTIONS.items()),)
+_OTHERS = re.compile(r"\b(this|later|earlier|first three)(\s+)notebook")
 _FENCE = re.compile(r"^(`{3,}).*?^\1$", re.MULTILINE | re.DOTALL)
 
 
@@ -125,8 +125,7 @@ def _markdown(source: str) -> str:
 def _prose(text: str) -> str:
     for pattern, section in (*_LINKS, *_NUMBERS):
         text = re.sub(pattern, f"[{section}](#{section.lower()})", text)
-    for phrase, ours in _WORDS:
-        text = text.replace(phrase, ours)
+    text = _OTHERS.sub(r"\1\2section", text)
     text = re.sub(rf"\]\({IMAGES}/", f"](/{IMAGES}/", text)
     text = re.sub("^(?=#+ )", "#", text, flags=re.MULTILINE)
     # kramdown reads Markdown inside HTML only where it is told to.
