@@ -71,9 +71,9 @@ def as_written(body: str) -> str:
     >>> as_written("{{ x }}")
     '{% raw %}\n{{ x }}\n{% endraw %}'
     """
-    # The one thing that ends `raw` is its own end tag; that one is written as a Liquid text.
-    ends = r"{%-?\s*endraw\s*-?%}"
-    kept = re.sub(ends, lambda end: f"{{% endraw %}}{{{{ '{end[0]}' }}}}{{% raw %}}", body)
+    # The one thing that ends `raw` is its own end tag: there, Liquid itself writes the brace.
+    brace = "{% endraw %}{{ '{' }}{% raw %}"
+    kept = re.sub(r"{(?=%-?\s*endraw)", lambda _: brace, body)
     return f"{{% raw %}}\n{kept}\n{{% endraw %}}"
 
 

@@ -9,8 +9,12 @@ from pathlib import Path
 import nbformat
 import pytest
 from docs_support import browser, copy_project, docs, program, served
-from nbformat.v4 import new_code_cell, new_markdown_cell
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from playwright.sync_api import Browser
+
+from docs import notebooks
+from docs.canonical import canonical
 
 pytestmark = pytest.mark.long
 
@@ -142,6 +146,36 @@ def test_the_post_in_a_browser(blog: Path, chromium: Browser, width: int) -> Non
         text, wrong = look(chromium, f"{address}/{page.relative_to(blog).as_posix()}", width)
     assert wrong == []
     assert text.count(LIQUID) == 2
+
+
+def test_a_reader_can_follow_the_post_without_the_notebooks(project: Path) -> None:
+    """Every block of Python, typed in one after the other, answers what the post shows below it."""
+    (file,) = (project / "_build" / "post").glob("*.md")
+    sections = file.read_text("utf-8").split("## Thing")[1]
+    sections = re.sub("<details.*?</details>", "", sections, flags=re.S)
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```$", sections, flags=re.M | re.S)
+    cells = [
+        new_code_cell(code, metadata={"tags": ["raises-exception"]})
+        for kind, code in blocks
+        if kind == "python"
+    ]
+    typed = new_notebook(cells=cells)
+    with notebooks.workplace() as (folder, env):
+        notebooks.execute(typed, folder, env)
+    seen = [
+        output for cell in canonical(typed).cells for output in map(as_text, cell.outputs) if output
+    ]
+    assert seen == [" ".join(text.split()) for kind, text in blocks if kind == "text"]
+
+
+def as_text(output: NotebookNode) -> str:
+    """Give what the post shows in a fence; a picture and a table stand there as such."""
+    if output.output_type == "error":
+        return " ".join(output.traceback[0].split())
+    data = output.get("data", {})
+    if {"text/html", "image/svg+xml"} & data.keys():
+        return ""
+    return " ".join(output.get("text", data.get("text/plain", "")).split())
 
 
 @pytest.mark.parametrize("width", WIDTHS)
