@@ -7,6 +7,8 @@ from pathlib import Path
 from helpers.sandbox.broker.fields import Properties, binary, properties, text, variable
 from helpers.sandbox.broker.packets import V5, V311, Connect, Publish, Subscribe, Subscription
 
+TIMEOUT = 5.0
+"""Seconds; an answer that takes longer fails the test."""
 CONNACK, PUBLISH, PUBACK, SUBACK, UNSUBACK, PINGRESP, DISCONNECT = 2, 3, 4, 9, 11, 13, 14
 
 
@@ -60,9 +62,12 @@ def client_context(ca_file: Path, certificate: Path | None, key: Path | None) ->
 class RawClient:
     """A blocking MQTT client that checks nothing and hides nothing."""
 
-    def __init__(self, context: ssl.SSLContext, port: int, *, timeout: float = 5.0) -> None:
-        plain = socket.create_connection(("127.0.0.1", port), timeout)
-        self.socket = context.wrap_socket(plain, server_hostname="localhost")
+    def __init__(
+        self, context: ssl.SSLContext, port: int, *, session: ssl.SSLSession | None = None
+    ) -> None:
+        plain = socket.create_connection(("127.0.0.1", port), TIMEOUT)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = context.wrap_socket(plain, server_hostname="localhost", session=session)
         self.version = V311
         self._unread = b""
 

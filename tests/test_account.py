@@ -13,7 +13,7 @@ from helpers.errors import LessonError
 from helpers.sandbox import process
 
 HOSTILE = {
-    "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+    "AWS_ACCESS_KEY_ID": "not-a-key",
     "AWS_SECRET_ACCESS_KEY": "not-a-secret",
     "AWS_PROFILE": "production",
     "AWS_REGION": "us-east-1",

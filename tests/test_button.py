@@ -143,7 +143,7 @@ def test_a_listener_that_is_cut_off_is_told(aws: Account, listener: Device) -> N
     with button.listen(listener, f"iotbutton/{SERIAL}") as arrived:
         certificate_id = listener.files.certificate_id
         aws.iot.update_certificate(certificateId=certificate_id, newStatus="INACTIVE")
-        with pytest.raises(LessonError, match="could not stay connected: .* INACTIVE"):
+        with pytest.raises(LessonError, match=r"could not stay connected: .* INACTIVE"):
             arrived.next()
 
 

@@ -66,7 +66,7 @@ def test_only_what_is_of_one_run_goes() -> None:
     cell = v4.new_code_cell("a", metadata=metadata, outputs=[result], execution_count=7, id="keep")
     noise = {
         "widgets": {},
-        "language_info": {"version": "3.11.2"},
+        "language_info": {"name": "python"},
         "kernelspec": {"name": "mine", "display_name": "Mine"},
     }
     changed = canonical(v4.new_notebook(cells=[cell], metadata=noise))

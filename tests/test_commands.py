@@ -32,6 +32,7 @@ def fresh() -> Iterator[Clone]:
         home.mkdir()
         cache = os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv"))
         own = {"PATH": clean_path(), "UV_CACHE_DIR": cache, MARK: uuid.uuid4().hex}
+        own["UV_COMPILE_BYTECODE"] = "0"  # saves half a minute of processor an installation
         clone = Clone(folder, os.environ | own).at_home(home)
         yield clone
         for process in clone.processes():

@@ -73,12 +73,14 @@ def test_in_sequence_on_one_sandbox() -> None:
         assert_passes(run_strictly(folder, env, *NOTEBOOKS), *NOTEBOOKS)
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
+# The first one is alone on a fresh sandbox in the sequence above.
+@pytest.mark.parametrize("name", NOTEBOOKS[1:])
 def test_alone_on_a_fresh_sandbox(name: str) -> None:
     with notebooks.workplace() as (folder, env):
         assert_passes(run_strictly(folder, env, name), name)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "right", "wrong"), MUTATIONS, ids=["resource", "status"])
 def test_a_mistake_in_the_code_fails_and_names_the_cell(name: str, right: str, wrong: str) -> None:
     with notebooks.workplace() as (folder, env):

@@ -39,3 +39,9 @@ CONNECT_SECONDS = 10.0
 """From the TCP connection to the CONNECT packet."""
 LINGER_SECONDS = 2.0
 """For a client to hang up after the broker has."""
+LINGER_BYTES = 1024 * 1024
+"""The most that is read, and thrown away, meanwhile."""
+SEND_BUFFER_BYTES = 64 * 1024
+"""What the system keeps for a client that does not read; by itself it would take megabytes."""
+SWEEP_SECONDS = 1.0
+"""From one look at certificates and keep-alives to the next."""

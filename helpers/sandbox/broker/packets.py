@@ -10,7 +10,7 @@ V5 = 5
 
 @dataclass(slots=True)
 class Publish:
-    """A message on its way to the broker; also a will, which waits in its CONNECT."""
+    """A message: on its way, retained, or a will, which waits in its CONNECT."""
 
     topic: str
     payload: bytes
@@ -19,6 +19,8 @@ class Publish:
     duplicate: bool = False
     packet_id: int = 0
     properties: Properties = field(default_factory=dict)
+    expires: float | None = None
+    """When it need not be delivered any more, on time.monotonic()'s clock."""
 
 
 @dataclass(slots=True)
