@@ -109,7 +109,7 @@ class Endpoint:
             accept(message)
         if message.retain:
             self._retain(message)
-        self.published = self.published or message.origin is not None
+        self.published = self.published or origin is not None
         for session, subscription in _best(self._routes.match(message.topic)):
             if subscription.no_local and origin is session:
                 continue
