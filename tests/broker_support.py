@@ -3,12 +3,14 @@
 import asyncio
 import datetime
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from unittest.mock import patch
 
 from broker_wire import RawClient, client_context
 from cryptography import x509
@@ -18,7 +20,7 @@ from moto.core.config import default_user_config
 from moto.iot.models import iot_backends
 
 from helpers import policy
-from helpers.sandbox.broker import Broker, Refusal
+from helpers.sandbox.broker import Broker, Refusal, limits
 from helpers.sandbox.registry import Registry
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
@@ -40,24 +42,28 @@ class Device:
     ca: Path
     port: int
 
-    def raw(self, **options: Any) -> RawClient:
-        return RawClient(client_context(self.ca, self.certificate, self.key), self.port, **options)
+    def raw(self) -> RawClient:
+        return RawClient(client_context(self.ca, self.certificate, self.key), self.port)
 
 
 class Sandbox:
     """Runs a broker in a thread of its own; `with Sandbox(tmp_path) as sandbox`."""
 
-    def __init__(self, folder: Path, **options: Any) -> None:
+    def __init__(self, folder: Path, *, sweep: float = 0.1, **options: Any) -> None:
         self._folder = folder
         self.registry = Registry()
         self.broker = Broker(self.registry, folder / "broker", **options)
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="broker")
         self.port = 0
+        self.log = _Log()
+        self._sweep = patch.object(limits, "SWEEP_SECONDS", sweep)
 
     def __enter__(self) -> Self:
         iot_backends.reset()
         default_user_config["iot"] = {"use_valid_cert": True}
+        logging.getLogger().addHandler(self.log)
+        self._sweep.start()
         self._thread.start()
         self.port = self.run(self.broker.start(port=0))
         return self
@@ -67,23 +73,36 @@ class Sandbox:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
+        self._sweep.stop()
+        logging.getLogger().removeHandler(self.log)
+        # Whatever a test did, a refusal is one line, and nothing else is logged.
+        for record in self.log.records:
+            assert record.name == "helpers.sandbox", record.getMessage()
+            assert record.exc_info is None
+            assert "\n" not in record.getMessage()
 
     def run(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
 
     def issued(self, document: dict[str, Any] = ANYTHING, *, active: bool = True) -> Device:
         """A device with a certificate that the registry has made."""
-        backend = iot_backends[ACCOUNT][REGION]
+        backend = self.backend
         made, keys = backend.create_keys_and_certificate(active)
-        return self._device(made, keys["PrivateKey"], document, REGION)
+        return self._device(backend, made, keys["PrivateKey"], document)
 
     def registered(
-        self, document: dict[str, Any] = ANYTHING, *, status: str = "ACTIVE", region: str = REGION
+        self,
+        document: dict[str, Any] = ANYTHING,
+        *,
+        status: str = "ACTIVE",
+        account: str = ACCOUNT,
+        region: str = REGION,
     ) -> Device:
         """A device with a certificate of its own making, quicker by far."""
         pem, key = self_signed()
-        made = iot_backends[ACCOUNT][region].register_certificate_without_ca(pem, status)
-        return self._device(made, key, document, region)
+        backend = iot_backends[account][region]
+        made = backend.register_certificate_without_ca(pem, status)
+        return self._device(backend, made, key, document)
 
     def stranger(self) -> Device:
         """A device with a certificate that nobody has registered."""
@@ -98,7 +117,7 @@ class Sandbox:
         """Put another policy in the place of the one that the device has."""
         self.backend.detach_policy(device.certificate_id, device.arn)
         self.backend.delete_policy(device.certificate_id)
-        self._attach(device.certificate_id, device.arn, document, REGION)
+        self._attach(self.backend, device.certificate_id, device.arn, document)
 
     @property
     def backend(self) -> Any:
@@ -115,12 +134,11 @@ class Sandbox:
             client.publish("honest/topic", b"here")
             assert {client.read()[0] >> 4, client.read()[0] >> 4} == {3, 4}
 
-    def _device(self, made: Any, key: str, document: dict[str, Any], region: str) -> Device:
-        self._attach(made.certificate_id, made.arn, document, region)
+    def _device(self, backend: Any, made: Any, key: str, document: dict[str, Any]) -> Device:
+        self._attach(backend, made.certificate_id, made.arn, document)
         return self._files(made.certificate_id, made.arn, made.certificate_pem, key)
 
-    def _attach(self, name: str, target: str, document: dict[str, Any], region: str) -> None:
-        backend = iot_backends[ACCOUNT][region]
+    def _attach(self, backend: Any, name: str, target: str, document: dict[str, Any]) -> None:
         backend.create_policy(name, json.dumps(document))
         backend.attach_policy(name, target)
         self.registry.changed()
@@ -131,6 +149,21 @@ class Sandbox:
         certificate.write_text(pem)
         private.write_text(key)
         return Device(certificate_id, target, certificate, private, self.broker.ca_file, self.port)
+
+
+class _Log(logging.Handler):
+    """Keeps what is logged at INFO and above, by whomever."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+    @property
+    def lines(self) -> list[str]:
+        return [record.getMessage() for record in self.records]
 
 
 def self_signed() -> tuple[str, str]:

@@ -54,7 +54,7 @@ class Authority:
         """Whether the policies allow *action*, such as ``iot:Publish``, on ``topic/…``."""
         if self._revision != self._registry.revision:
             self._look_again()
-        key = (action, resource)
+        key = action, resource
         allowed = self._decisions.get(key)
         if allowed is None:
             if len(self._decisions) >= limits.DECISIONS:

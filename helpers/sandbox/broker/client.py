@@ -7,7 +7,6 @@ from helpers.sandbox.broker import encoder, limits
 from helpers.sandbox.broker.admission import check_message, check_subscribe
 from helpers.sandbox.broker.authority import Authority
 from helpers.sandbox.broker.endpoint import Endpoint
-from helpers.sandbox.broker.fields import Properties, Property, Value, number
 from helpers.sandbox.broker.packets import (
     V5,
     Connect,
@@ -20,21 +19,18 @@ from helpers.sandbox.broker.packets import (
     Subscription,
     Unsubscribe,
 )
+from helpers.sandbox.broker.properties import Properties, Property, Value, number
 from helpers.sandbox.broker.reasons import Reason, RefusedError
-from helpers.sandbox.broker.session import Message
-from helpers.sandbox.broker.topics import check_filter
+from helpers.sandbox.broker.topics import check_filter, check_topic
 
 if TYPE_CHECKING:
     from helpers.sandbox.broker.connection import Connection
 
 
-_REFUSED_BY_PUBACK = (
-    Reason.NOT_AUTHORIZED,
-    Reason.TOPIC_NAME_INVALID,
-    Reason.QUOTA_EXCEEDED,
-)
+_REFUSED_BY_PUBACK = (Reason.NOT_AUTHORIZED, Reason.TOPIC_NAME_INVALID, Reason.QUOTA_EXCEEDED)
 """Refusals of a QoS 1 message after which an MQTT 5 client stays connected."""
-_WHY_LENGTH = 400
+WHY_LENGTH = 400
+"""The most characters that a client is told of why."""
 _WHY_PACKET = 2048
 """A client whose packets are smaller is not told why in words."""
 
@@ -54,6 +50,7 @@ class Client:
         self.packet_limit = number(asked, Property.MAXIMUM_PACKET_SIZE, limits.PACKET_BYTES)
         self._wants_why = number(asked, Property.REQUEST_PROBLEM_INFORMATION, 1)
         self._connection = connection
+        self.send, self.note, self.cut = connection.send, connection.note, connection.cut
         self._endpoint = endpoint
         self._aliases: dict[int, str] = {}
         self._will = packet.will
@@ -76,18 +73,6 @@ class Client:
         """Whether the client keeps up with what it is sent."""
         return self._connection.writable and not self._connection.closing
 
-    def send(self, data: bytes) -> None:
-        """Send a packet."""
-        self._connection.send(data)
-
-    def note(self, error: RefusedError) -> None:
-        """Record a refusal."""
-        self._connection.note(error)
-
-    def cut(self, error: RefusedError) -> None:
-        """Record a refusal and end the connection."""
-        self._connection.cut(error)
-
     def taken_over(self) -> None:
         """Another connection has come with this client id."""
         self._connection.end(
@@ -98,7 +83,7 @@ class Client:
         """The words to send along with a reason code; none to a client that wants none."""
         if not self._wants_why or self.packet_limit < _WHY_PACKET:
             return ""
-        return error.reason[:_WHY_LENGTH]
+        return error.reason[:WHY_LENGTH]
 
     def check(self, silent: float) -> None:
         """Raise RefusedError if the client has said nothing for too long, or may not stay."""
@@ -152,7 +137,7 @@ class Client:
             self._resolve_alias(packet)
         try:
             check_message(packet, self.authority)
-            self._endpoint.publish(self._message(packet))
+            self._endpoint.publish(packet, self.session)
         except RefusedError as error:
             if self.version != V5 or packet.qos != 1 or error.code not in _REFUSED_BY_PUBACK:
                 raise
@@ -172,19 +157,12 @@ class Client:
                 Reason.TOPIC_ALIAS_INVALID, f"topic aliases go up to {limits.TOPIC_ALIASES}"
             )
         if packet.topic:
+            check_topic(packet.topic)
             self._aliases[alias] = packet.topic
         elif alias in self._aliases:
             packet.topic = self._aliases[alias]
         else:
             raise RefusedError(Reason.PROTOCOL_ERROR, f"topic alias {alias} stands for no topic")
-
-    def _message(self, packet: Publish) -> Message:
-        message = Message(
-            packet.topic, packet.payload, packet.qos, packet.retain, origin=self.session
-        )
-        if packet.properties:
-            message.carry(packet.properties)
-        return message
 
     def _publish_will(self) -> None:
         will = self._will
@@ -192,7 +170,7 @@ class Client:
             return
         try:
             check_message(will, self.authority)
-            self._endpoint.publish(self._message(will))
+            self._endpoint.publish(will, self.session)
         except RefusedError as error:
             self.note(error)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from helpers.sandbox.broker import encoder, limits
 from helpers.sandbox.broker.admission import admit
-from helpers.sandbox.broker.client import Client
+from helpers.sandbox.broker.client import WHY_LENGTH, Client
 from helpers.sandbox.broker.decoder import decode, frames
 from helpers.sandbox.broker.endpoint import Endpoints
 from helpers.sandbox.broker.packets import V311, Connect
@@ -41,7 +41,7 @@ class Connection(SecureProtocol):
         self._server_name: str | None = None
         self._version = V311
         self._client_id = ""
-        self._opened = self._heard = self._closed = time.monotonic()
+        self._opened = self._heard = time.monotonic()
         self.client: Client | None = None
 
     def note(self, error: RefusedError) -> None:
@@ -60,15 +60,14 @@ class Connection(SecureProtocol):
             self.client.leave()
             self.send(encoder.disconnect(self._version, error.code, self.client.why(error)))
         elif self._certificate:
-            self.send(encoder.connack_refused(self._version, error.code, error.reason))
-        self._closed = time.monotonic()
+            self.send(encoder.connack_refused(self._version, error.code, error.reason[:WHY_LENGTH]))
         self.hang_up()
 
     def check(self, now: float) -> None:
         """End the connection if its time is up, or its certificate is no longer ACTIVE."""
         try:
             if self.closing:
-                if now > self._closed + limits.LINGER_SECONDS:
+                if now > self.hung_up + limits.LINGER_SECONDS:
                     self.abort()
             elif self.client:
                 self.client.check(now - self._heard)

@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterable
 
 from helpers.sandbox.broker import limits
-from helpers.sandbox.broker.packets import Subscription
+from helpers.sandbox.broker.packets import Publish, Subscription
 from helpers.sandbox.broker.reasons import Reason, RefusedError
-from helpers.sandbox.broker.session import Link, Message, Session
+from helpers.sandbox.broker.session import Link, Session, accept
 from helpers.sandbox.broker.topics import Tree
 
 
@@ -16,9 +16,11 @@ class Endpoint:
     def __init__(self) -> None:
         self.connected: dict[str, Link] = {}
         """By client id: two connections with one id cannot live together."""
+        self.published = False
+        """Whether a device has published since this was last looked at."""
         self._sessions: dict[tuple[str, str], Session] = {}
         self._routes: Tree[Session, Subscription] = Tree()
-        self._retained: dict[str, Message] = {}
+        self._retained: dict[str, Publish] = {}
         self._retained_bytes = 0
 
     def take_over(self, client_id: str) -> None:
@@ -93,19 +95,30 @@ class Endpoint:
         if message:
             session.deliver(message, min(message.qos, subscription.qos), retain=True)
 
-    def publish(self, message: Message) -> None:
-        """Keep a message if it is to be retained, and deliver it to each subscriber once."""
+    def publish(self, message: Publish, origin: Session | None = None) -> None:
+        """Keep a message if it is to be retained, and deliver it to each subscriber once.
+
+        Args:
+            message: What to deliver.
+            origin: Whose client published it; ``None`` where it came by HTTP.
+
+        Raises:
+            RefusedError: it is to be retained, and there is no room.
+        """
+        if message.properties:
+            accept(message)
         if message.retain:
             self._retain(message)
+        self.published = self.published or origin is not None
         for session, subscription in _best(self._routes.match(message.topic)):
-            if subscription.no_local and message.origin is session:
+            if subscription.no_local and origin is session:
                 continue
             retain = message.retain and subscription.retain_as_published
             session.deliver(message, min(message.qos, subscription.qos), retain=retain)
 
-    def _retain(self, message: Message) -> None:
+    def _retain(self, message: Publish) -> None:
         replaced = self._retained.get(message.topic)
-        grows = len(message.payload) - (len(replaced.payload) if replaced else 0)
+        grows = (message.weight if message.payload else 0) - (replaced.weight if replaced else 0)
         full = len(self._retained) >= limits.RETAINED_MESSAGES and not replaced
         if message.payload and (full or self._retained_bytes + grows > limits.RETAINED_BYTES):
             raise RefusedError(Reason.QUOTA_EXCEEDED, "this sandbox can retain no more messages")
@@ -138,6 +151,13 @@ class Endpoints:
     def of(self, account: str, region: str) -> Endpoint:
         """The endpoint of an account in a Region."""
         return self._known.setdefault((account, region), Endpoint())
+
+    def published(self) -> set[str]:
+        """The accounts whose devices have published since this was last asked."""
+        found = {account for (account, _), endpoint in self._known.items() if endpoint.published}
+        for endpoint in self._known.values():
+            endpoint.published = False
+        return found
 
     def expire(self) -> None:
         """End, everywhere, the sessions whose clients stayed away for too long."""

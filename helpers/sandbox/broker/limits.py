@@ -21,6 +21,10 @@ SESSION_SECONDS = 3600
 SESSION_SECONDS_MAX = 7 * 24 * 3600
 
 # Ours: a sandbox on a laptop must not grow without bound.
+PROPERTIES_BYTES = 8 * 1024
+"""The MQTT 5 properties of one packet."""
+PROPERTY_WEIGHT = 256
+"""What one property of a message that waits counts for, in bytes: Python keeps it as objects."""
 CONNECTIONS = 900
 """Fits under the usual 1024 open files of a process."""
 SESSIONS = 2000
@@ -39,3 +43,9 @@ CONNECT_SECONDS = 10.0
 """From the TCP connection to the CONNECT packet."""
 LINGER_SECONDS = 2.0
 """For a client to hang up after the broker has."""
+LINGER_BYTES = 1024 * 1024
+"""The most that is read, and thrown away, meanwhile."""
+SEND_BUFFER_BYTES = 64 * 1024
+"""What the system keeps for a client that does not read; by itself it would take megabytes."""
+SWEEP_SECONDS = 1.0
+"""From one look at certificates and keep-alives to the next."""

@@ -7,14 +7,13 @@ from pathlib import Path
 
 from helpers.sandbox.broker import limits
 from helpers.sandbox.broker.connection import Connection, Services
+from helpers.sandbox.broker.packets import Publish
 from helpers.sandbox.broker.reasons import Reason, RefusedError
 from helpers.sandbox.broker.refusals import Refusal
-from helpers.sandbox.broker.session import Message
 from helpers.sandbox.broker.tls import Trust
 from helpers.sandbox.broker.topics import check_topic
 from helpers.sandbox.registry import Registry
 
-_SWEEP_SECONDS = 1.0
 _STOP_SECONDS = 1.0
 
 
@@ -39,7 +38,7 @@ class Broker:
         self._services = Services(registry, Trust(registry, state_dir), connect_seconds)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: asyncio.Server | None = None
-        self._sweeper: asyncio.Task[None] | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
 
     @property
     def ca_file(self) -> Path:
@@ -49,7 +48,10 @@ class Broker:
     @property
     def connections(self) -> int:
         """How many clients are connected."""
-        return sum(each.client is not None for each in list(self._services.connections))
+        return sum(
+            each.client is not None and not each.closing
+            for each in list(self._services.connections)
+        )
 
     async def start(self, host: str = "127.0.0.1", port: int = 8883) -> int:
         """Serve in the running event loop.
@@ -71,7 +73,7 @@ class Broker:
             self._server = await self._listen(host, port)
         except OSError:
             self._server = await self._listen(host, 0)
-        self._sweeper = asyncio.create_task(self._sweep())
+        self._sweep()
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
 
@@ -123,8 +125,12 @@ class Broker:
             )
         if self._loop is None:
             raise RuntimeError("the broker has not been started")
-        message = Message(topic, payload, min(qos, 1), retain)
+        message = Publish(topic, payload, min(qos, 1), retain)
         self._loop.call_soon_threadsafe(self._publish, account, region, message)
+
+    def published(self) -> set[str]:
+        """The accounts whose devices have published since this was last asked."""
+        return self._services.endpoints.published()
 
     def refusals(self, account: str) -> list[Refusal]:
         """The last 100 refusals of an account, the newest last."""
@@ -136,16 +142,17 @@ class Broker:
             lambda: Connection(self._services), host, port, backlog=limits.CONNECTIONS
         )
 
-    def _publish(self, account: str, region: str, message: Message) -> None:
+    def _publish(self, account: str, region: str, message: Publish) -> None:
         try:
             self._services.endpoints.of(account, region).publish(message)
         except RefusedError as error:
             self._services.refusals.record(error, "", None)
 
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(_SWEEP_SECONDS)
-            now = time.monotonic()
-            for connection in list(self._services.connections):
-                connection.check(now)
-            self._services.endpoints.expire()
+    def _sweep(self) -> None:
+        # The next one first: whatever happens in this one, certificates go on being looked at.
+        assert self._loop is not None
+        self._sweeper = self._loop.call_later(limits.SWEEP_SECONDS, self._sweep)
+        now = time.monotonic()
+        for connection in list(self._services.connections):
+            connection.check(now)
+        self._services.endpoints.expire()

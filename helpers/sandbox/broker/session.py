@@ -3,52 +3,22 @@
 import asyncio
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from helpers.sandbox.broker import encoder, limits
 from helpers.sandbox.broker.authority import Authority
-from helpers.sandbox.broker.fields import Properties, Property, number
-from helpers.sandbox.broker.packets import Subscription
+from helpers.sandbox.broker.packets import Publish, Subscription
+from helpers.sandbox.broker.properties import Properties, Property, number
 from helpers.sandbox.broker.reasons import Reason, RefusedError
 
 _FOR_THE_BROKER = (Property.TOPIC_ALIAS, Property.MESSAGE_EXPIRY, Property.WILL_DELAY)
 """Properties of a message that are not handed on as they are."""
 
 
-@dataclass(slots=True, eq=False)
-class Message:
-    """A message that the broker has taken; whoever gets it shares this one."""
-
-    topic: str
-    payload: bytes
-    qos: int
-    retain: bool = False
-    properties: Properties = field(default_factory=dict)
-    origin: "Session | None" = None
-    """Whose client published it; ``None`` where it came by HTTP."""
-    expires: float | None = None
-    """On time.monotonic()'s clock."""
-
-    def carry(self, properties: Properties) -> None:
-        """Take over the properties that were published with it."""
-        self.properties = {
-            name: value for name, value in properties.items() if name not in _FOR_THE_BROKER
-        }
-        if Property.MESSAGE_EXPIRY in properties:
-            self.expires = time.monotonic() + number(properties, Property.MESSAGE_EXPIRY, 0)
-
-    def carried(self) -> Properties:
-        """The properties to deliver it with."""
-        if self.expires is None:
-            return self.properties
-        left = max(1, int(self.expires - time.monotonic()))
-        return {**self.properties, Property.MESSAGE_EXPIRY: left}
-
-
 @dataclass(slots=True)
 class _Delivery:
-    message: Message
+    message: Publish
     qos: int
     retain: bool
 
@@ -115,17 +85,17 @@ class Session:
         self.expires = time.monotonic() + self.lasts
         kept = [delivery for delivery in self._waiting if delivery.qos]
         self._waiting.clear()
-        self._bytes = sum(len(each.message.payload) for each in self._unacknowledged.values())
+        self._bytes = sum(each.message.weight for each in self._unacknowledged.values())
         for delivery in kept:
             self._enqueue(delivery)
 
-    def deliver(self, message: Message, qos: int, *, retain: bool = False) -> None:
+    def deliver(self, message: Publish, qos: int, *, retain: bool = False) -> None:
         """Deliver a message now, or as soon as the client can take it."""
         if self.link is None and not qos:
             return
         full = (
             len(self._waiting) >= limits.QUEUED_MESSAGES
-            or self._bytes + len(message.payload) > limits.QUEUED_BYTES
+            or self._bytes + message.weight > limits.QUEUED_BYTES
         )
         if not full:
             self._enqueue(_Delivery(message, qos, retain))
@@ -141,7 +111,7 @@ class Session:
         """The client has a QoS 1 message."""
         delivery = self._unacknowledged.pop(packet_id, None)
         if delivery:
-            self._bytes -= len(delivery.message.payload)
+            self._bytes -= delivery.message.weight
             if self._waiting:
                 self.pump()
 
@@ -156,11 +126,11 @@ class Session:
             if self._send(link, delivery, packet_id) and packet_id:
                 self._unacknowledged[packet_id] = delivery
             else:
-                self._bytes -= len(delivery.message.payload)
+                self._bytes -= delivery.message.weight
 
     def _enqueue(self, delivery: _Delivery) -> None:
         self._waiting.append(delivery)
-        self._bytes += len(delivery.message.payload)
+        self._bytes += delivery.message.weight
 
     def _send(
         self, link: Link, delivery: _Delivery, packet_id: int, *, duplicate: bool = False
@@ -178,7 +148,7 @@ class Session:
             packet_id=packet_id,
             retain=delivery.retain,
             duplicate=duplicate,
-            carried=message.carried(),
+            carried=_carried(message),
         )
         if len(packet) > link.packet_limit:
             return False
@@ -196,3 +166,20 @@ class Session:
             self._last_id = self._last_id % 0xFFFF + 1
             if self._last_id not in self._unacknowledged:
                 return self._last_id
+
+
+def accept(message: Publish) -> None:
+    """Take out of a message what was meant for the broker, and start the clock of its expiry."""
+    published = message.properties
+    message.properties = {
+        name: value for name, value in published.items() if name not in _FOR_THE_BROKER
+    }
+    if Property.MESSAGE_EXPIRY in published:
+        message.expires = time.monotonic() + number(published, Property.MESSAGE_EXPIRY, 0)
+
+
+def _carried(message: Publish) -> Properties:
+    if message.expires is None:
+        return message.properties
+    left = max(1, int(message.expires - time.monotonic()))
+    return {**message.properties, Property.MESSAGE_EXPIRY: left}

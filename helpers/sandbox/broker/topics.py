@@ -3,6 +3,7 @@
 Source: https://docs.aws.amazon.com/iot/latest/developerguide/topics.html
 """
 
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 from helpers.sandbox.broker import limits
@@ -12,6 +13,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
+@lru_cache(maxsize=1024)
 def check_topic(topic: str) -> None:
     """Raise RefusedError unless a message can be published to *topic*."""
     _check_size(topic, "topic", Reason.TOPIC_NAME_INVALID)

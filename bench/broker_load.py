@@ -1,0 +1,106 @@
+"""A client that costs as little as Python allows: packets made beforehand, TLS over memory."""
+
+import socket
+import ssl
+
+_CONNECT = bytes.fromhex("10 00 00 04 4d 51 54 54 04 02 00 3c 00 00")
+_MESSAGE = b"x" * 64
+
+
+class Load:
+    """One TLS connection, driven by hand."""
+
+    def __init__(self, port: int, context: ssl.SSLContext) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._in, self._out, server_hostname="localhost")
+        while True:
+            try:
+                self._tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                self._flush()
+                self._in.write(self._socket.recv(65536))
+        self._flush()
+
+    def connect(self, client_id: str) -> None:
+        """Be welcomed as an MQTT 3.1.1 client."""
+        name = client_id.encode()
+        packet = bytearray(_CONNECT) + name
+        packet[1], packet[13] = 12 + len(name), len(name)
+        self.send(bytes(packet))
+        if self.read(4) != b"\x20\x02\0\0":
+            raise RuntimeError("the broker did not welcome the client")
+
+    def subscribe(self, topic: str) -> None:
+        """Subscribe with QoS 0, so that nothing has to be acknowledged."""
+        name = topic.encode()
+        self.send(bytes((0x82, 5 + len(name), 0, 1, 0, len(name))) + name + b"\0")
+        self.read(5)
+
+    def publish(self, topic: str, count: int, window: int) -> None:
+        """Publish with QoS 1, and wait for every acknowledgement.
+
+        Args:
+            topic: Where to.
+            count: How many messages.
+            window: How many may be on their way at once.
+        """
+        ring, size = _ring(topic, window)
+        sent = acknowledged = 0
+        refill = max(1, window // 5)
+        while acknowledged < count:
+            free = min(window - (sent - acknowledged), count - sent)
+            if free >= refill or free == count - sent > 0:
+                start = sent % window
+                self.send(ring[start * size : (start + free) * size])
+                sent += free
+            acknowledged += len(self.read(4)) // 4
+
+    def send(self, data: bytes) -> None:
+        """Send bytes as one record."""
+        self._tls.write(data)
+        self._flush()
+
+    def read(self, least: int) -> bytes:
+        """Wait for at least so many bytes; give all that are there, in whole multiples of 4."""
+        parts: list[bytes] = []
+        got = 0
+        while True:
+            try:
+                while True:
+                    part = self._tls.read(16384)
+                    if not part:
+                        raise ConnectionError("the broker has hung up")
+                    parts.append(part)
+                    got += len(part)
+            except ssl.SSLWantReadError:
+                if got >= least:
+                    return b"".join(parts)
+                self._in.write(self._receive())
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
+    def _receive(self) -> bytes:
+        data = self._socket.recv(262144)
+        if not data:
+            raise ConnectionError("the broker has hung up")
+        return data
+
+    def _flush(self) -> None:
+        if self._out.pending:
+            self._socket.sendall(self._out.read())
+
+
+def _ring(topic: str, window: int) -> tuple[bytes, int]:
+    """Messages with the packet identifiers 1 to *window*, twice over; and the size of one."""
+    name = topic.encode()
+    body = bytes((0, len(name))) + name
+    packets = [
+        bytes((0x32, len(body) + 2 + len(_MESSAGE))) + body + number.to_bytes(2, "big") + _MESSAGE
+        for number in range(1, window + 1)
+    ]
+    return b"".join(packets) * 2, len(packets[0])

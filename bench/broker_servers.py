@@ -1,0 +1,130 @@
+"""The servers that are measured: the sandbox's broker, mosquitto, and bare TLS."""
+
+import asyncio
+import json
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import trustme
+
+DEVICES = 500
+EVERYTHING = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Action": "iot:Connect", "Resource": "*"},
+        {"Effect": "Allow", "Action": "iot:Publish", "Resource": "arn:aws:iot:*:*:topic/bench/*"},
+        {"Effect": "Allow", "Action": ["iot:Subscribe", "iot:Receive"], "Resource": "*"},
+    ],
+}
+
+
+def make_certificates(folder: Path) -> None:
+    """Write an authority, a server's certificate, a device's as AWS makes them, and 500 more."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(folder / "ca.pem")
+    _leaf(ca.issue_cert("localhost", "127.0.0.1"), folder / "server")
+    rsa = trustme.KeyType.RSA
+    _leaf(ca.issue_cert(common_name="device", key_type=rsa), folder / "device")
+    for number in range(DEVICES):
+        _leaf(ca.issue_cert(common_name=f"device {number}"), folder / f"device{number}")
+
+
+def _leaf(made: trustme.LeafCert, stem: Path) -> None:
+    made.cert_chain_pems[0].write_to_path(stem.with_suffix(".pem"))
+    made.private_key_pem.write_to_path(stem.with_suffix(".key"))
+
+
+def start_sandbox(folder: Path) -> tuple[subprocess.Popen[str], int]:
+    """Start the sandbox's broker in a process of its own; its port."""
+    return _start("sandbox", folder)
+
+
+def start_bare(folder: Path) -> tuple[subprocess.Popen[str], int]:
+    """Start asyncio's own TLS with next to nothing in it; its port."""
+    return _start("bare", folder)
+
+
+def start_mosquitto(folder: Path) -> tuple[subprocess.Popen[str], int] | None:
+    """Start Debian's mosquitto with the same certificates, if it is installed; its port."""
+    found = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+    if not found:
+        return None
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    lines = (
+        f"listener {port} 127.0.0.1",
+        f"cafile {folder / 'ca.pem'}",
+        f"certfile {folder / 'server.pem'}",
+        f"keyfile {folder / 'server.key'}",
+        "user root",
+        "require_certificate true",
+        "allow_anonymous true",
+        "set_tcp_nodelay true",
+        "log_dest none",
+    )
+    (folder / "mosquitto.conf").write_text("\n".join(lines) + "\n")
+    server = subprocess.Popen([found, "-c", str(folder / "mosquitto.conf")], text=True)
+    for _ in range(100):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return server, port
+        except ConnectionRefusedError:
+            time.sleep(0.02)
+    raise RuntimeError("mosquitto does not start")
+
+
+def _start(what: str, folder: Path) -> tuple[subprocess.Popen[str], int]:
+    command = [sys.executable, "-m", "bench.broker_servers", what, str(folder)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    return server, int(server.stdout.readline())
+
+
+async def _serve_sandbox(folder: Path) -> None:
+    from moto.core.config import default_user_config
+    from moto.iot.models import iot_backends
+
+    from helpers.sandbox.broker import Broker
+    from helpers.sandbox.registry import Registry
+
+    default_user_config["iot"] = {"use_valid_cert": True}
+    backend = iot_backends["123456789012"]["eu-west-1"]
+    backend.create_policy("bench", json.dumps(EVERYTHING))  # type: ignore[arg-type]  # moto's hint
+    for path in folder.glob("device*.pem"):
+        made = backend.register_certificate_without_ca(path.read_text(), "ACTIVE")
+        backend.attach_policy("bench", made.arn)
+    broker = Broker(Registry(), folder / "broker")
+    print(await broker.start(port=0), flush=True)
+    await asyncio.Event().wait()
+
+
+async def _serve_bare(folder: Path) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(folder / "ca.pem"))
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(folder / "server.pem", folder / "server.key")
+
+    class Hello(asyncio.Protocol):
+        """Says one byte after the handshake, and acknowledges whatever comes."""
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.Transport)
+            self.transport = transport
+            transport.write(b"!")
+
+        def data_received(self, data: bytes) -> None:
+            self.transport.write(b"\x40\x02\0\x01")
+
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Hello, "127.0.0.1", 0, ssl=context)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    serve = {"sandbox": _serve_sandbox, "bare": _serve_bare}[sys.argv[1]]
+    asyncio.run(serve(Path(sys.argv[2])))
