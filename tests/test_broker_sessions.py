@@ -281,6 +281,28 @@ def test_a_delayed_will_waits_for_the_client_to_come_back(sandbox):
         assert listener.read()[0] >> 4 == PUBLISH
 
 
+def test_what_is_sent_again_keeps_to_the_clients_pace_and_order(sandbox):
+    device = sandbox.registered()
+    asked = {P.SESSION_EXPIRY: 60}
+    with device.raw() as client, device.raw() as other:
+        client.connect("button", version=5, asked=asked)
+        client.subscribe("a")
+        other.connect("other")
+        for payload in (b"1", b"2", b"3"):
+            other.publish("a", payload)
+            other.read()
+        ids = [client.read()[1][3:5] for _ in range(3)]
+    with device.raw() as client:
+        asked[P.RECEIVE_MAXIMUM] = 1
+        client.connect("button", version=5, clean=False, asked=asked)
+        for number, packet_id in enumerate(ids, 1):
+            first, body = client.read()
+            assert (first, body[3:5], body[-1:]) == (0x3A, packet_id, b"%d" % number)
+            client.send(PING)
+            assert client.read() == PONG
+            client.send(b"\x40\x02" + packet_id)
+
+
 def test_a_client_gets_no_packet_longer_than_it_takes(sandbox):
     device = sandbox.registered()
     with device.raw() as client, device.raw() as other:

@@ -79,7 +79,7 @@ def test_a_stranger_is_refused(sandbox):
         if client.connect("button") is None:
             raise ConnectionError
     assert eventually(lambda: len(sandbox.log.lines) == 1)
-    assert "not registered here" in sandbox.log.lines[0]
+    assert "not one that is registered here" in sandbox.log.lines[0]
     sandbox.check_honest(honest)
 
 
