@@ -29,6 +29,10 @@ class Thing:
         """The button's serial number, which each of the lesson's Things carries."""
         return self.attributes[SERIAL_ATTRIBUTE]
 
+    @property
+    def type_name(self) -> None:
+        """The lesson's Things have no type; policies may ask for one."""
+
 
 def attributes(serial: str) -> dict[str, str]:
     """Give the attributes of the lesson's Things: the button's serial number, and who made it.
