@@ -90,11 +90,10 @@ def test_errors_are_cut_to_their_last_line(folder: Path) -> None:
     assert "Traceback" not in text and "/home/me" not in text
 
 
-def test_a_widget_gives_way_to_its_picture(folder: Path) -> None:
-    data = {"text/plain": "VBox(children=())", lesson.WIDGET: {"model_id": "1"}}
-    output = new_output("display_data", data=data)
-    add(folder, "01-thing", new_code_cell("panel", outputs=[output]))
-    assert "VBox" not in post.render(lesson.read(folder))
+def test_a_panel_gives_way_to_a_line_that_says_how_to_run_it(folder: Path) -> None:
+    output = new_output("display_data", data={"text/plain": f"{lesson.PANEL}Odd. Run this cell]"})
+    add(folder, "01-thing", new_code_cell("odd_panel", outputs=[output]))
+    assert f"```python\nodd_panel\n```\n\n{lesson.HOW_TO_RUN}" in post.render(lesson.read(folder))
 
 
 def test_code_in_a_text_is_left_alone(folder: Path) -> None:
