@@ -8,8 +8,8 @@ from typing import Protocol
 
 from helpers.sandbox.broker import encoder, limits
 from helpers.sandbox.broker.authority import Authority
-from helpers.sandbox.broker.fields import Properties, Property, number
 from helpers.sandbox.broker.packets import Publish, Subscription
+from helpers.sandbox.broker.properties import Properties, Property, number
 from helpers.sandbox.broker.reasons import Reason, RefusedError
 
 _FOR_THE_BROKER = (Property.TOPIC_ALIAS, Property.MESSAGE_EXPIRY, Property.WILL_DELAY)
@@ -85,7 +85,7 @@ class Session:
         self.expires = time.monotonic() + self.lasts
         kept = [delivery for delivery in self._waiting if delivery.qos]
         self._waiting.clear()
-        self._bytes = sum(len(each.message.payload) for each in self._unacknowledged.values())
+        self._bytes = sum(each.message.weight for each in self._unacknowledged.values())
         for delivery in kept:
             self._enqueue(delivery)
 
@@ -95,7 +95,7 @@ class Session:
             return
         full = (
             len(self._waiting) >= limits.QUEUED_MESSAGES
-            or self._bytes + len(message.payload) > limits.QUEUED_BYTES
+            or self._bytes + message.weight > limits.QUEUED_BYTES
         )
         if not full:
             self._enqueue(_Delivery(message, qos, retain))
@@ -111,7 +111,7 @@ class Session:
         """The client has a QoS 1 message."""
         delivery = self._unacknowledged.pop(packet_id, None)
         if delivery:
-            self._bytes -= len(delivery.message.payload)
+            self._bytes -= delivery.message.weight
             if self._waiting:
                 self.pump()
 
@@ -126,11 +126,11 @@ class Session:
             if self._send(link, delivery, packet_id) and packet_id:
                 self._unacknowledged[packet_id] = delivery
             else:
-                self._bytes -= len(delivery.message.payload)
+                self._bytes -= delivery.message.weight
 
     def _enqueue(self, delivery: _Delivery) -> None:
         self._waiting.append(delivery)
-        self._bytes += len(delivery.message.payload)
+        self._bytes += delivery.message.weight
 
     def _send(
         self, link: Link, delivery: _Delivery, packet_id: int, *, duplicate: bool = False
