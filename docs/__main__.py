@@ -8,7 +8,7 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
-from docs import freshness, lesson, post, website
+from docs import freshness, lesson, pictures, post, website
 from docs.notebooks import ROOT
 
 BUILD = ROOT / "_build"
@@ -38,6 +38,7 @@ def build(title: str = post.TITLE, date: datetime = post.DATE) -> None:
         for name in ("post", "site"):
             shutil.rmtree(BUILD / name, ignore_errors=True)
             Path(place, name).rename(BUILD / name)
+    shutil.copy(BUILD / "post" / lesson.IMAGES / pictures.SHOWN_BY_THE_README, pictures.FOLDER)
     if (title, date) == (post.TITLE, post.DATE):
         freshness.RECORD.write_text(freshness.record(BUILD / "post"), "utf-8")
     print(f"post: _build/post/{file.name}")

@@ -7,6 +7,8 @@ from docs.notebooks import ROOT
 
 FOLDER = ROOT / "docs" / "pictures"
 """Where the pictures that a browser has made are kept: rendering needs no browser."""
+SHOWN_BY_THE_README = "iot-flow1.svg"
+"""The flowchart, kept as well: a README shows what is committed."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Picture:
     """What the panel says once the last click has done its work."""
     part: str = ""
     """A CSS selector: the part of the panel to show; all of it where empty."""
+    width: int = 1100
+    """Of the browser's window; one width for each notebook."""
     cell: str = "panel"
     """Id of the cell that shows the panel."""
 
@@ -71,12 +75,14 @@ PICTURES = (
         "02-policy",
         "The first statement in the form Create a policy: allow iot:Connect on client/my-button.",
         part=".iot-statement >> nth=0",
+        width=1600,
     ),
     Picture(
         "iot-statementpublish",
         "02-policy",
         "The second statement in the form Create a policy: allow iot:Publish on the button's topic.",
         part=".iot-statement >> nth=1",
+        width=1600,
     ),
     Picture(
         "iot-cert",

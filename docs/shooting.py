@@ -10,9 +10,11 @@ from docs.notebooks import workplace
 from docs.pictures import FOLDER, PICTURES, Picture
 from tests.browser_lab import FLAGS, Notebook, chromium, lab
 
-LOOK = {"viewport": {"width": 1100, "height": 1000}, "color_scheme": "light"}
+HEIGHT = 1200
 SHARPNESS = 2
 """Pixels of the picture for each of the page's."""
+MARGIN = 12
+"""Pixels of the page around a part of a panel."""
 
 
 def shoot() -> None:
@@ -27,6 +29,8 @@ def shoot() -> None:
             for name, pictures in groupby(PICTURES, key=lambda picture: picture.notebook):
                 print(f"pictures of {name} ...", flush=True)
                 for picture, shown in _shown(running, address, name, list(pictures)):
+                    if picture.part:
+                        _make_room(shown)
                     shown.screenshot(path=FOLDER / picture.file, animations="disabled")
         running.close()
 
@@ -35,7 +39,11 @@ def _shown(
     browser: Browser, address: str, name: str, pictures: list[Picture]
 ) -> Iterator[tuple[Picture, Locator]]:
     """Run a notebook, and bring its panel into the state of each picture, one after the other."""
-    context = browser.new_context(**LOOK, device_scale_factor=SHARPNESS)
+    context = browser.new_context(
+        viewport={"width": pictures[0].width, "height": HEIGHT},
+        device_scale_factor=SHARPNESS,
+        color_scheme="light",
+    )
     notebook = Notebook(context.new_page(), address, name)
     notebook.run_all()
     for picture in pictures:
@@ -46,3 +54,8 @@ def _shown(
             panel.get_by_text(picture.until).wait_for()
         yield picture, panel.locator(picture.part) if picture.part else panel
     context.close()
+
+
+def _make_room(part: Locator) -> None:
+    # Room of its own, or its neighbours would look in at the edges.
+    part.evaluate("(part, margin) => { part.style.padding = `${margin}px` }", MARGIN)

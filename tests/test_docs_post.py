@@ -10,7 +10,7 @@ import yaml
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
-from docs import freshness, lesson, post, website
+from docs import freshness, lesson, pictures, post, website
 from docs.notebooks import FOLDER, NOTEBOOKS, ROOT
 
 
@@ -71,6 +71,12 @@ def test_every_picture_is_there_and_described(read: lesson.Lesson, tmp_path: Pat
     for alternative, path in shown:
         assert len(alternative) > 20
         assert file.parent.joinpath(path).stat().st_size > 500
+
+
+def test_the_readme_shows_the_flowchart_of_now(read: lesson.Lesson) -> None:
+    name = pictures.SHOWN_BY_THE_README
+    assert f"docs/pictures/{name}" in (ROOT / "README.md").read_text("utf-8")
+    assert (pictures.FOLDER / name).read_bytes() == read.images[name], "run ./tutorial docs"
 
 
 def test_title_and_date_are_ours_to_choose(read: lesson.Lesson, tmp_path: Path) -> None:
