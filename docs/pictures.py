@@ -75,14 +75,14 @@ PICTURES = (
         "02-policy",
         "The first statement in the form Create a policy: allow iot:Connect on client/my-button.",
         part=".iot-statement >> nth=0",
-        width=1600,
+        width=1500,
     ),
     Picture(
         "iot-statementpublish",
         "02-policy",
-        "The second statement in the form Create a policy: allow iot:Publish on the button's topic.",
+        "The second statement in the form Create a policy: allow iot:Publish on the own topic.",
         part=".iot-statement >> nth=1",
-        width=1600,
+        width=1500,
     ),
     Picture(
         "iot-cert",
@@ -95,7 +95,7 @@ PICTURES = (
     Picture(
         "iot-certdownload",
         "03-certificate",
-        "The downloads: certificate, public key, root certificate, and, this once, the private key.",
+        "The downloads: certificate, public key, root CA and, this once, the private key.",
         part=".iot-downloads",
     ),
     Picture(

@@ -57,5 +57,6 @@ def _shown(
 
 
 def _make_room(part: Locator) -> None:
-    # Room of its own, or its neighbours would look in at the edges.
-    part.evaluate("(part, margin) => { part.style.padding = `${margin}px` }", MARGIN)
+    # Room around it, or its neighbours would look in at the edges; and room for a whole ARN in it.
+    style = f"padding: {MARGIN}px; zoom: 0.88"
+    part.evaluate("(part, style) => { part.style.cssText += style }", style)
