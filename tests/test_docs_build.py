@@ -15,6 +15,7 @@ from playwright.sync_api import Browser
 
 from docs import notebooks
 from docs.canonical import canonical
+from docs.lesson import PANEL
 
 pytestmark = pytest.mark.long
 
@@ -173,7 +174,8 @@ def as_text(output: NotebookNode) -> str:
     if output.output_type == "error":
         return " ".join(output.traceback[0].split())
     data = output.get("data", {})
-    if {"text/html", "image/svg+xml"} & data.keys():
+    drawn = data.get("text/plain", "").startswith(PANEL)
+    if drawn or {"text/html", "image/svg+xml"} & data.keys():
         return ""
     return " ".join(output.get("text", data.get("text/plain", "")).split())
 
