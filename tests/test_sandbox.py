@@ -1,7 +1,6 @@
 """The sandbox as a process: it starts once, says where it is, keeps what it knows, and ends."""
 
 import json
-import os
 import signal
 import socket
 import stat

@@ -129,10 +129,12 @@ def stop(folder: Path) -> bool:
         Whether one was running.
     """
     known = last_known(folder)
+    if known is None:
+        return False
     with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(known.pid if known else None)
-        # It may be ending already, or its number may be another process's by now.
-        if known and "helpers.sandbox" in process.cmdline():
+        process = psutil.Process(known.pid)
+        # It may be ending already; or its number may be another process's by now.
+        if "helpers.sandbox" in process.cmdline():
             process.terminate()
             _wait_until_gone(process)
             return True
