@@ -1,5 +1,7 @@
 """How Sphinx builds the site. Nothing in it depends on the machine or on the day."""
 
+from typing import Any
+
 project = "IoT button tutorial"
 language = "en"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
@@ -25,3 +27,15 @@ html_last_updated_fmt = None
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_favicon = "_static/button.svg"
+
+
+def setup(app: Any) -> None:
+    """Have attributes' docstrings taken as they are, before napoleon reads them."""
+    app.connect("autodoc-process-docstring", keep_colons, priority=400)
+
+
+def keep_colons(_app: Any, what: str, *rest: Any) -> None:
+    """Begin an attribute's docstring anew: on its first line, napoleon takes a colon for a type."""
+    if what in {"attribute", "data"}:
+        *_, lines = rest
+        lines.insert(0, "")
