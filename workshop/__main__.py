@@ -4,6 +4,7 @@ import argparse
 import os
 import secrets
 import shutil
+import socket
 import sys
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def main() -> None:
     add = parser.add_argument
     add("--learners", type=int, default=30, metavar="N", help="how many there is room for (30)")
     add("--address", default="127.0.0.1", help="where to listen (127.0.0.1: this machine only)")
-    add("--port", type=int, default=8000, help="(8000)")
+    add("--port", type=int, default=8000, help="0 for any free one (8000)")
     add("--certificate", type=Path, metavar="FILE", help="the hub's own certificate, for TLS")
     add("--private-key", type=Path, metavar="FILE", help="of that certificate")
     add("--insecure", action="store_true", help="let others on the network in without TLS")
@@ -71,7 +72,7 @@ def hold(chosen: argparse.Namespace, folder: Path, *, apart: bool) -> None:
         folder=str(folder),
         learners=chosen.learners,
         address=chosen.address,
-        port=chosen.port,
+        port=free_port(chosen.address, chosen.port),
         memory=chosen.memory,
         idle=chosen.idle * 60,
         apart=apart,
@@ -98,6 +99,21 @@ def hold(chosen: argparse.Namespace, folder: Path, *, apart: bool) -> None:
             flush=True,
         )
         room.stay()
+
+
+def free_port(address: str, port: int) -> int:
+    """See that a port can be listened on; give it, or a free one for 0.
+
+    Raises:
+        LessonError: it is taken, or it is not for this user.
+    """
+    try:
+        with socket.create_server((address, port)) as here:
+            return int(here.getsockname()[1])
+    except OSError as problem:
+        raise LessonError(
+            f"Port {port} of {address} cannot be had: {problem.strerror}. Give another with --port."
+        ) from problem
 
 
 def make_folders(folder: Path) -> None:

@@ -67,7 +67,10 @@ def open_class() -> Class:
     Raises:
         LessonError: this is not the teacher's Lab.
     """
-    members, url = os.environ.get("IOT_TUTORIAL_MEMBERS"), os.environ.get("IOT_TUTORIAL_SANDBOX_URL")
+    members, url = (
+        os.environ.get("IOT_TUTORIAL_MEMBERS"),
+        os.environ.get("IOT_TUTORIAL_SANDBOX_URL"),
+    )
     if not (members and url):
         raise LessonError(
             "The board is for the teacher of a class: start one with ./tutorial workshop, and sign "

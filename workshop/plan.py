@@ -115,7 +115,7 @@ def check(address: str, *, tls: bool, insecure: bool, trusted: bool) -> bool:
     apart = os.geteuid() == 0
     if not (apart or trusted):
         raise LessonError(
-            "Not run as root, all learners share your system user: each can read the others' files, "
-            "and yours. If they may, add --trusted; to keep them apart, run it as root."
+            "Not run as root, all learners share your system user: each can read the others' "
+            "files, and yours. If they may, add --trusted; to keep them apart, run it as root."
         )
     return apart

@@ -71,5 +71,3 @@ def _limit(memory_mb: int, core: int | None, *, apart: bool) -> None:
     if core is not None:
         os.sched_setaffinity(0, {core})
     os.nice(5)  # the hub and the sandbox, which all wait for, go first
-
-

@@ -11,7 +11,7 @@ from websocket import WebSocket, create_connection
 from helpers.errors import LessonError
 
 PATIENCE = 300.0
-"""Seconds that a Lab may take to come up, and a cell to run, where the whole class starts at once."""
+"""Seconds that a Lab may take to come up, or a cell to run, where a whole class starts at once."""
 
 
 class Visitor:
@@ -89,8 +89,10 @@ class Visitor:
 
     def save(self, notebook: str, content: dict[str, Any]) -> None:
         """Save a notebook."""
-        body = {"type": "notebook", "format": "json", "content": content}
-        self.ask("PUT", f"contents/{notebook}", **body).raise_for_status()
+        answer = self.ask(
+            "PUT", f"contents/{notebook}", type="notebook", format="json", content=content
+        )
+        answer.raise_for_status()
 
     def channel(self, kernel_id: str) -> WebSocket:
         """Open the web socket to a kernel of one's own."""
@@ -109,7 +111,9 @@ class Visitor:
         )
 
     def _token(self, path: str) -> str:
-        found = [each.value for each in self._web.cookies if (each.name, each.path) == ("_xsrf", path)]
+        found = [
+            each.value for each in self._web.cookies if (each.name, each.path) == ("_xsrf", path)
+        ]
         return str(found[0]) if found else ""
 
 
