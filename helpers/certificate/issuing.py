@@ -41,6 +41,7 @@ def create(account: Account, name: str) -> KeyFiles:
     Where that has been done, the certificate that is there is given back. In an account that others
     use too, the keys are made here: docs/decisions/0004-whose-certificate-it-is.md says why.
     """
+    settle(account)
     files = saved(account.keys / name)
     if files is not None and find(account.iot, files.certificate_id) is not None:
         account.ledger.note(files.certificate_id)

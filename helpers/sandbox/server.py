@@ -14,6 +14,7 @@ from moto.iot.models import iot_backends
 from helpers.errors import LessonError
 from helpers.sandbox import control, gaps, process
 from helpers.sandbox.broker import Broker
+from helpers.sandbox.faults import Faults
 from helpers.sandbox.registry import Registry
 from helpers.sandbox.state import State
 
@@ -24,8 +25,11 @@ IDLE_SECONDS = 8 * 3600.0
 class Server:
     """A sandbox that is being served."""
 
-    def __init__(self, folder: Path, *, owner: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, owner: int | None = None, faults: int | None = None
+    ) -> None:
         self._folder = folder
+        self._faults = faults
         self._owners = {psutil.Process(owner)} if owner else set[psutil.Process]()
         self._owned = bool(self._owners)
         self._last_used = time.monotonic()
@@ -68,7 +72,8 @@ class Server:
         )
         pages = {"about": self._about, "owner": self._add_owner, "refusals": self._refusals}
         plane = control.ControlPlane(pages, self._changed)
-        server = control.serve(plane, port or _port_of(before))
+        application = plane if self._faults is None else Faults(plane, self._faults)
+        server = control.serve(application, port or _port_of(before))
         self._here = process.Sandbox(
             endpoint_url=f"http://{control.LOOPBACK}:{server.port}",
             mqtt_host=gaps.endpoint.MQTT_HOST,
