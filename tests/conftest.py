@@ -7,6 +7,8 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import boto3
+import in_process
+import lessons
 import pytest
 
 from helpers.account import Account, connect
@@ -65,3 +67,13 @@ def stranger(aws: Account) -> Any:
         aws_access_key_id="stranger",
         aws_secret_access_key="stranger",
     )
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty account in this process and an empty folder; waiting takes no time."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with lessons.few_keys(monkeypatch):
+        in_process.empty()
+        yield

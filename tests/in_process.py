@@ -1,4 +1,4 @@
-"""AWS IoT without a socket: boto3's real client, and the sandbox's WSGI application in this process."""
+"""AWS IoT without a socket: boto3's real client, and what answers the sandbox's calls."""
 
 import functools
 import io
@@ -10,6 +10,7 @@ import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
+from moto.core import responses
 from moto.iot.models import iot_backends
 from moto.moto_server.werkzeug_app import create_backend_app
 from werkzeug.test import EnvironBuilder, run_wsgi_app
@@ -27,6 +28,8 @@ RETRIES = {"mode": "standard", "total_max_attempts": 3}
 def plane() -> Application:
     """moto's AWS IoT with its gaps filled, which is done once in a process."""
     gaps.fill(lambda *_, **__: None)
+    # moto looks its own methods up anew at each request.
+    responses.method_names_from_class = functools.cache(responses.method_names_from_class)
     return create_backend_app("iot")
 
 
@@ -72,14 +75,14 @@ def shared_account(application: Application, learner: str = "zoe") -> Account:
     return real.account(client(application), number=ACCOUNT, learner=learner, signed_in="user/zoe")
 
 
-def holdings(iot: Any) -> dict[str, list[str]]:
-    """Name everything that an account holds."""
+def holdings() -> dict[str, object]:
+    """Tell everything that the account holds, and what is attached to what."""
+    held = iot_backends[ACCOUNT][REGION]
     return {
-        "things": sorted(each["thingName"] for each in iot.list_things()["things"]),
-        "policies": sorted(each["policyName"] for each in iot.list_policies()["policies"]),
-        "certificates": sorted(
-            each["certificateId"] for each in iot.list_certificates()["certificates"]
-        ),
+        "things": sorted((each.thing_name, str(each.attributes)) for each in held.things.values()),
+        "policies": {name: each.document for name, each in held.policies.items()},
+        "certificates": {name: each.status for name, each in held.certificates.items()},
+        "attached": sorted(map(str, [*held.principal_policies, *held.principal_things])),
     }
 
 

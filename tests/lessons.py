@@ -1,5 +1,6 @@
 """The lesson's calls in one go, and what must be true after them."""
 
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -74,32 +75,34 @@ def assert_complete(aws: Account) -> None:
     ]
 
 
-class Others:
-    """What somebody else has in the account, with names like ours."""
-
-    def __init__(self, prefix: str) -> None:
-        self.iot: Any = in_process.client(in_process.plane())
-        text = policy.to_json(policy.document(policy.statement("iot:Connect", "*")))
-        self.iot.create_thing(thingName=f"{prefix}-button-2")
-        self.iot.create_thing(thingName=f"{prefix}button", attributePayload=_OURS_ALMOST)
-        self.iot.create_policy(policyName=f"{prefix}-button-policy-2", policyDocument=text)
-        made = self.iot.create_keys_and_certificate(setAsActive=True)
-        arn = made["certificateArn"]
-        self.iot.attach_policy(policyName=f"{prefix}-button-policy-2", target=arn)
-        self.iot.attach_thing_principal(thingName=f"{prefix}-button-2", principal=arn)
-        self.create_a_certificate()
-
-    def create_a_certificate(self) -> None:
-        """Make one that is inactive and attached to nothing: like ours when it is new."""
-        self.iot.create_keys_and_certificate(setAsActive=False)
-
-    def everything(self) -> object:
-        """Show what the account holds, with each certificate's state."""
-        held = in_process.holdings(self.iot)
-        return held, [certificate.find(self.iot, each) for each in held["certificates"]]
+def others(prefix: str) -> None:
+    """Let somebody else have things in the account, with names like those that begin so."""
+    iot = _strangers_client()
+    text = policy.to_json(policy.document(policy.statement("iot:Connect", "*")))
+    iot.create_thing(thingName=f"{prefix}-button-2")
+    iot.create_thing(
+        thingName=f"{prefix}button", attributePayload={"attributes": {"madeBy": "someone-else"}}
+    )
+    iot.create_policy(policyName=f"{prefix}-button-policy-2", policyDocument=text)
+    arn = iot.create_keys_and_certificate(setAsActive=True)["certificateArn"]
+    iot.attach_policy(policyName=f"{prefix}-button-policy-2", target=arn)
+    iot.attach_thing_principal(thingName=f"{prefix}-button-2", principal=arn)
+    another_certificate()
 
 
-_OURS_ALMOST: Any = {"attributes": {"madeBy": "someone-else"}}
+def another_certificate() -> str:
+    """Let somebody else make a certificate that looks like ours when it is new.
+
+    Returns:
+        Its id.
+    """
+    made = _strangers_client().create_keys_and_certificate(setAsActive=False)
+    return str(made["certificateId"])
+
+
+@functools.cache
+def _strangers_client() -> Any:
+    return in_process.client(in_process.plane())
 
 
 @contextmanager

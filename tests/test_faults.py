@@ -1,7 +1,6 @@
 """The lesson on an AWS that throttles, fails, loses answers and detaches late: 200 seeds of it."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import in_process
 import lessons
@@ -15,29 +14,21 @@ SEEDS = range(100)
 """For each of the two kinds of account."""
 MORE_SEEDS = range(100, 1000)
 
+pytestmark = pytest.mark.usefixtures("nowhere")
+
 Kind = Callable[[Application], Account]
-
-
-@pytest.fixture(autouse=True)
-def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An empty account and an empty folder; waiting takes no time."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("time.sleep", lambda _: None)
-    with lessons.few_keys(monkeypatch):
-        in_process.empty()
-        yield
 
 
 def run(kind: Kind, lesson: Callable[[Account], None], seed: int) -> None:
     """The lesson ends with everything made, the clean-up with nothing left, others untouched."""
     calm = kind(in_process.plane())
-    others = lessons.Others(calm.learner)
-    theirs = others.everything()
+    lessons.others(calm.learner)
+    theirs = in_process.holdings()
     aws = kind(Faults(in_process.plane(), seed))
     lessons.until_it_works(lambda: lesson(aws))
     lessons.assert_complete(calm)
     lessons.until_it_works(lambda: closing.clean_up(aws))
-    assert others.everything() == theirs
+    assert in_process.holdings() == theirs
     assert lessons.left_over() == []
 
 

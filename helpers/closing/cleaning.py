@@ -73,7 +73,9 @@ def _take_away(account: Account, part: Removed) -> None:
         case "Thing":
             thing.remove(account.iot, part.name)
         case "key files":
-            KeyFiles(Path(part.name)).delete()
+            files = KeyFiles(Path(part.name))
+            account.ledger.forget(files.certificate_id)
+            files.delete()
 
 
 def _in_doubt(doubtful: list[Certificate]) -> LessonError:
