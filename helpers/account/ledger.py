@@ -27,6 +27,8 @@ class Call:
     """A call that may have made a certificate whose id was never heard of."""
 
     file: Path
+    operation: str
+    """One of :data:`ISSUING`."""
     pid: int
     """The process that waits for the answer; 0 when it has given up."""
     at: datetime
@@ -58,9 +60,10 @@ class Ledger:
         """List the certificates that are the lesson's."""
         return sorted(file.name for file in self._files() if not file.suffix)
 
-    def begin(self, before: list[str]) -> Path:
+    def begin(self, operation: str, before: list[str]) -> Path:
         """Write down that a certificate is about to be made, and which ones there are already."""
-        call = {"pid": os.getpid(), "at": datetime.now(UTC).isoformat(), "before": before}
+        now = datetime.now(UTC).isoformat()
+        call = {"operation": operation, "pid": os.getpid(), "at": now, "before": before}
         return self._write(f"{uuid.uuid4()}.call", json.dumps(call))
 
     def give_up(self, call: Path) -> None:
@@ -75,7 +78,13 @@ class Ledger:
         """List the calls of which it is not known what they made."""
         told = {file: json.loads(file.read_text()) for file in self._files() if file.suffix}
         return [
-            Call(file, each["pid"], datetime.fromisoformat(each["at"]), frozenset(each["before"]))
+            Call(
+                file,
+                each["operation"],
+                each["pid"],
+                datetime.fromisoformat(each["at"]),
+                frozenset(each["before"]),
+            )
             for file, each in told.items()
         ]
 
@@ -110,10 +119,10 @@ def keep(iot: "IoTClient", keys: Path) -> Ledger:
     """Make *iot* write each certificate down that it makes, and strike out what it deletes."""
     ledger = Ledger(keys)
 
-    def about_to_issue(context: dict[str, Any], **_: object) -> None:
+    def about_to_issue(model: Any, context: dict[str, Any], **_: object) -> None:
         pages = iot.get_paginator("list_certificates").paginate(PaginationConfig={"PageSize": 250})
         before = [each["certificateId"] for page in pages for each in page["certificates"]]
-        context["issuing"] = ledger.begin(before)
+        context["issuing"] = ledger.begin(model.name, before)
 
     def issued(parsed: dict[str, Any], context: dict[str, Any], **_: object) -> None:
         if "certificateId" in parsed:

@@ -2,14 +2,13 @@
 
 from helpers.certificate.inside import look_inside
 from helpers.certificate.issuing import create, issue, keep, retire
-from helpers.certificate.lost import in_doubt, settle
+from helpers.certificate.lost import settle
 from helpers.certificate.registered import Certificate, find, remove
 
 __all__ = [
     "Certificate",
     "create",
     "find",
-    "in_doubt",
     "issue",
     "keep",
     "look_inside",

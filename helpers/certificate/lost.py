@@ -39,27 +39,15 @@ def settle(account: Account) -> list[Certificate]:
     return doubtful
 
 
-def in_doubt(account: Account) -> list[Certificate]:
-    """List what :func:`settle` would neither keep nor delete, and change nothing."""
-    known = set(account.ledger.ids())
-    calls = [call for call in account.ledger.calls() if not call.under_way]
-    found = {
-        each.certificate_id: each
-        for call in calls
-        for each in _unheard_of(account, call, known)
-        if account.shared and not _has_our_key(account, each)
-    }
-    return list(found.values())
-
-
 def _settle(account: Account, call: Call, kept: set[str]) -> list[Certificate]:
     doubtful = []
     for each in _unheard_of(account, call, kept | set(account.ledger.ids())):
-        if account.shared and not _has_our_key(account, each):
-            doubtful.append(each)
-        else:
+        if not account.shared or _has_our_key(account, each):
             account.ledger.note(each.certificate_id)
             remove(account.iot, each.certificate_id)
+        elif call.operation == "CreateKeysAndCertificate":
+            doubtful.append(each)
+        # A request of ours gives a certificate with our key: without it, it is another's.
     if not doubtful:
         account.ledger.end(call.file)
     return doubtful
