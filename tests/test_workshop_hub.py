@@ -68,8 +68,7 @@ def python(visitor: Visitor, source: str) -> str:
         kernel.close()
     texts = [
         each.get("text")
-        or each.get("traceback")
-        and f"{each['ename']}: {each['evalue']}"
+        or (each.get("traceback") and f"{each['ename']}: {each['evalue']}")
         or each["data"]["text/plain"]
         for each in outputs
     ]
