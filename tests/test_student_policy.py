@@ -1,0 +1,131 @@
+"""The learner's IAM policy: every call that the lesson makes is in it, and nothing more."""
+
+import fnmatch
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import in_process
+import lessons
+import nbformat
+import pytest
+
+from docs.notebooks import FOLDER, NOTEBOOKS, ROOT
+from helpers import account, closing, student_policy
+from helpers.account import Account
+
+EXAMPLE = ["learner", "--account", "111122223333", "--region", "eu-west-1"]
+
+
+class Recorder:
+    """What a client is asked to do."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    def follow(self, aws: Account) -> Account:
+        aws.iot.meta.events.register("provide-client-params.iot", self._note)
+        return aws
+
+    def _note(self, params: dict[str, Any], model: Any, **_: object) -> None:
+        self.calls.append((model.name, params))
+
+
+def run_notebooks() -> None:
+    """Run every code cell, as a kernel would."""
+    for name in NOTEBOOKS:
+        namespace: dict[str, Any] = {}
+        for cell in nbformat.read(FOLDER / f"{name}.ipynb", as_version=4).cells:
+            if cell.cell_type == "code":
+                run_cell(cell, namespace)
+
+
+def run_cell(cell: nbformat.NotebookNode, namespace: dict[str, Any]) -> None:
+    try:
+        exec(compile(cell.source, cell.id, "exec"), namespace)
+    except Exception as problem:
+        if "raises-exception" not in cell.metadata.get("tags", []):
+            raise
+        sys.last_value = problem
+
+
+@pytest.fixture(scope="module")
+def recorded(state_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorder:
+    """The calls of the four notebooks, and those of the helpers in an account that others use."""
+    recorder = Recorder()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IOT_TUTORIAL_STATE_DIR", str(state_dir))
+        patch.setenv("IOT_TUTORIAL_LEARNER", "zoe")
+        patch.chdir(tmp_path_factory.mktemp("lesson"))
+        real = account.connect
+        patch.setattr(account, "connect", lambda **asked: recorder.follow(real(**asked)))
+        run_notebooks()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("shared"))
+        in_process.empty()
+        aws = recorder.follow(in_process.shared_account(in_process.plane()))
+        lessons.small(aws)
+        closing.clean_up(aws)
+    return recorder
+
+
+ZOES = student_policy.build("zoe", account=in_process.ACCOUNT, region=in_process.REGION)
+
+
+def statement_for(call: str) -> dict[str, Any]:
+    (found,) = [each for each in ZOES["Statement"] if f"iot:{call}" in each["Action"]]
+    return found
+
+
+def test_every_call_of_the_lesson_is_in_it_and_nothing_more(recorded: Recorder) -> None:
+    allowed = {action for each in ZOES["Statement"] for action in each["Action"]}
+    assert {f"iot:{call}" for call, _ in recorded.calls} == allowed
+
+
+def test_every_call_is_on_what_it_allows(recorded: Recorder) -> None:
+    for call, params in recorded.calls:
+        resource = statement_for(call)["Resource"]
+        for parameter, kind in (("thingName", "thing"), ("policyName", "policy")):
+            if f":{kind}/" in resource and parameter in params:
+                arn = f"arn:aws:iot:{in_process.REGION}:{in_process.ACCOUNT}:{kind}/"
+                assert fnmatch.fnmatchcase(arn + params[parameter], resource), (call, params)
+
+
+def test_every_policy_is_made_with_the_marker(recorded: Recorder) -> None:
+    made = [params for call, params in recorded.calls if call == "CreatePolicy"]
+    assert len(made) > 5
+    condition = statement_for("CreatePolicy")["Condition"]["StringEquals"]
+    for params in made:
+        tags = {f"aws:RequestTag/{tag['Key']}": tag["Value"] for tag in params.get("tags", [])}
+        assert tags == condition, params["policyName"]
+
+
+def test_every_thing_that_is_made_carries_the_marker(recorded: Recorder) -> None:
+    for call, params in recorded.calls:
+        attributes = params.get("attributePayload", {}).get("attributes", {})
+        if call == "CreateThing" and "serialNumber" in attributes:
+            assert attributes["madeBy"] == "iot-button-tutorial"
+
+
+def test_another_learners_names_are_outside() -> None:
+    for each in ZOES["Statement"]:
+        for kind in ("thing", "policy"):
+            arn = f"arn:aws:iot:{in_process.REGION}:{in_process.ACCOUNT}:{kind}/zoe2-button"
+            assert each["Resource"] == "*" or not fnmatch.fnmatchcase(arn, each["Resource"])
+
+
+def test_only_what_has_no_narrower_resource_is_on_everything() -> None:
+    (wide,) = [each for each in ZOES["Statement"] if each["Resource"] == "*"]
+    assert wide["Sid"] == "WholeAccount"
+    changing = [each for each in wide["Action"] if not each.startswith(("iot:List", "iot:Desc"))]
+    assert changing == ["iot:CreateCertificateFromCsr", "iot:CreateKeysAndCertificate"]
+
+
+def test_the_file_for_the_workshop_is_what_the_command_prints() -> None:
+    command = [sys.executable, "-m", "helpers.student_policy", *EXAMPLE]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert (ROOT / "workshop" / "student-policy.json").read_text() == printed
+    # IAM takes 6144 characters, white space not counted.
+    assert len("".join(json.dumps(json.loads(printed)).split())) < 6144
