@@ -4,17 +4,18 @@ import fnmatch
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import boto3
 import in_process
-import lessons
 import nbformat
 import pytest
 
 from docs.notebooks import FOLDER, NOTEBOOKS, ROOT
 from helpers import account, closing, student_policy
-from helpers.account import Account
+from helpers.account import Account, real
 
 EXAMPLE = ["learner", "--account", "111122223333", "--region", "eu-west-1"]
 
@@ -51,24 +52,54 @@ def run_cell(cell: nbformat.NotebookNode, namespace: dict[str, Any]) -> None:
         sys.last_value = problem
 
 
-@pytest.fixture(scope="module")
-def recorded(state_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorder:
-    """The calls of the four notebooks, and those of the helpers in an account that others use."""
-    recorder = Recorder()
+def as_aws(sandbox: Account) -> Account:
+    """An account that is treated as a real one, and that the sandbox answers for."""
+    iot = boto3.client(
+        "iot",
+        endpoint_url=sandbox.iot.meta.endpoint_url,
+        region_name=sandbox.region,
+        aws_access_key_id="dummy",
+        aws_secret_access_key="dummy",
+    )
+    aws = real.account(iot, number=sandbox.number, learner="zoe", signed_in="user/zoe")
+    return replace(aws, root_ca=sandbox.root_ca, mqtt_port=sandbox.mqtt_port)
+
+
+@pytest.fixture(scope="module", params=["sandbox", "aws"])
+def run(
+    request: pytest.FixtureRequest, state_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Account:
+    """The four notebooks, run as they are on either target."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IOT_TUTORIAL_STATE_DIR", str(state_dir))
         patch.setenv("IOT_TUTORIAL_LEARNER", "zoe")
         patch.chdir(tmp_path_factory.mktemp("lesson"))
-        real = account.connect
-        patch.setattr(account, "connect", lambda **asked: recorder.follow(real(**asked)))
+        sandbox = account.connect()
+        aws = RECORDER.follow(sandbox if request.param == "sandbox" else as_aws(sandbox))
+        patch.setattr(account, "connect", lambda: aws)
         run_notebooks()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("shared"))
-        in_process.empty()
-        aws = recorder.follow(in_process.shared_account(in_process.plane()))
-        lessons.small(aws)
-        closing.clean_up(aws)
-    return recorder
+        assert closing.look(aws).empty
+        assert in_process.files(Path()) == []
+        return aws
+
+
+RECORDER = Recorder()
+
+
+def test_the_notebooks_run_as_they_are_on_both_targets(run: Account) -> None:
+    """And leave nothing behind, in the account or on the machine."""
+    assert run.iot.list_things()["things"] == []
+    assert run.iot.list_policies()["policies"] == []
+    assert run.iot.list_certificates()["certificates"] == []
+
+
+@pytest.fixture(scope="module")
+def recorded() -> Recorder:
+    """Every call of the lesson, on both targets: the test above has made them."""
+    assert {"CreateCertificateFromCsr", "CreateKeysAndCertificate"} < {
+        call for call, _ in RECORDER.calls
+    }
+    return RECORDER
 
 
 ZOES = student_policy.build("zoe", account=in_process.ACCOUNT, region=in_process.REGION)
