@@ -105,6 +105,11 @@ class Inbox:
     def __init__(self, connection: "_Connection") -> None:
         self._connection = connection
 
+    @property
+    def empty(self) -> bool:
+        """Whether :meth:`next` would have to wait."""
+        return self._connection.messages.empty()
+
     def next(self, timeout: float = PATIENCE) -> Message:
         """Wait for the next message.
 

@@ -74,7 +74,7 @@ def test_the_states_are_many() -> None:
 def test_from_any_state(aws: Account, state: frozenset[str]) -> None:
     """The readiness table tells the state, and clean-up leaves nothing of it."""
     bring_about(aws, state)
-    done = [step.done for step in closing.steps(closing.look(aws))]
+    done = [step.done for step in closing.steps(closing.look(aws), "button")]
     assert done == [
         "thing" in state,
         "policy" in state,
@@ -156,3 +156,15 @@ def test_the_form_for_a_real_button_shows_no_secret(aws: Account) -> None:
     assert "keys/sandbox/button/private.pem.key" in shown
     assert thing.EXAMPLE_SERIAL[-8:] not in shown
     assert "BEGIN" not in shown
+
+
+def test_another_devices_certificate_makes_no_step_done(aws: Account) -> None:
+    policy.put_in_force(aws.iot, "rights", RIGHTS)
+    for name in ("button", "listener"):
+        thing.register(aws.iot, name)
+        certificate.issue(aws, name, "rights")
+    assert all(step.done for step in closing.steps(closing.look(aws), "button"))
+    files = certificate.create(aws, "button")
+    aws.iot.detach_policy(policyName="rights", target=aws.arn("cert", files.certificate_id))
+    left = [step.what for step in closing.steps(closing.look(aws), "button") if not step.done]
+    assert left == ["The policy is attached"]

@@ -4,9 +4,10 @@ import os
 
 from helpers.account import real, sandbox
 from helpers.account.model import Account, Refusal
+from helpers.account.sandbox import join
 from helpers.errors import LessonError
 
-__all__ = ["Account", "Refusal", "connect"]
+__all__ = ["Account", "Refusal", "connect", "join"]
 
 _TARGETS = {"sandbox": sandbox.connect, "aws": real.connect}
 
@@ -15,7 +16,8 @@ def connect(*, target: str | None = None) -> Account:
     """Connect to AWS IoT.
 
     The sandbox answers whatever credentials, profiles and ``AWS_*`` variables the machine holds. It
-    is started if it is not running.
+    is started if it is not running. In a class the one at ``IOT_TUTORIAL_SANDBOX_URL`` answers,
+    with the account that the access key id in ``IOT_TUTORIAL_ACCESS_KEY`` opens.
 
     Args:
         target: ``sandbox``, or ``aws`` for a real account; ``IOT_TUTORIAL_TARGET`` where not given,

@@ -12,6 +12,7 @@ from botocore.exceptions import EndpointConnectionError
 from helpers.account import ledger
 from helpers.account.learner import checked
 from helpers.account.model import Account
+from helpers.errors import LessonError
 from helpers.sandbox import process
 from helpers.sandbox.process import Sandbox
 
@@ -22,15 +23,43 @@ KEYS = Path("keys") / "sandbox"
 
 
 def connect() -> Account:
-    """Connect to the sandbox, started first if need be.
+    """Connect to the sandbox, started first if need be; in a class, to the class's own.
 
     Raises:
-        LessonError: the learner's name cannot be used in AWS's names, or it does not start.
+        LessonError: the learner's name cannot be used in AWS's names, or no sandbox answers.
     """
     learner = checked(os.environ.get("IOT_TUTORIAL_LEARNER") or "my", "IOT_TUTORIAL_LEARNER")
-    sandbox = _find_or_start()
+    url = os.environ.get("IOT_TUTORIAL_SANDBOX_URL")
+    if url:
+        return join(url, os.environ.get("IOT_TUTORIAL_ACCESS_KEY", ""), learner=learner)
+    account = _account(_find_or_start(), "sandbox", learner)  # it takes any key
+    account.iot.meta.events.register_first("needs-retry.iot", _bring_back)
+    return account
+
+
+def join(url: str, key: str, *, learner: str = "my") -> Account:
+    """Connect to an account of a class's sandbox.
+
+    Args:
+        url: Where its AWS API answers.
+        key: The access key id that opens the account.
+        learner: What every name begins with.
+
+    Raises:
+        LessonError: no sandbox answers there, or none that knows the key.
+    """
+    sandbox = process.at(url, key=key)
+    if sandbox is None:
+        raise LessonError(
+            f"The class's sandbox does not answer at {url}. "
+            "Stop your server and start it again (File, Hub Control Panel), or ask your teacher."
+        )
+    return _account(sandbox, key, learner)
+
+
+def _account(sandbox: Sandbox, key: str, learner: str) -> Account:
     return Account(
-        iot=_client(sandbox),
+        iot=_client(sandbox, key),
         learner=learner,
         number=sandbox.account,
         region=sandbox.region,
@@ -42,6 +71,7 @@ def connect() -> Account:
         keys=KEYS,
         mqtt_port=sandbox.mqtt_port,
         sandbox=sandbox,
+        key=key,
     )
 
 
@@ -56,7 +86,7 @@ def _bring_back(caught_exception: Exception | None, **_: object) -> None:
         _find_or_start()
 
 
-def _client(sandbox: Sandbox) -> "IoTClient":
+def _client(sandbox: Sandbox, key: str) -> "IoTClient":
     # Nothing of the machine's own AWS set-up is read: no profile, no file, no endpoint, no proxy.
     nothing = (None, None, None, None)
     core = botocore.session.Session(
@@ -68,8 +98,8 @@ def _client(sandbox: Sandbox) -> "IoTClient":
         }
     )
     client = boto3.Session(
-        aws_access_key_id="sandbox",
-        aws_secret_access_key="sandbox",  # noqa: S106  the sandbox takes any
+        aws_access_key_id=key,
+        aws_secret_access_key="sandbox",  # noqa: S106  nobody checks the signature
         region_name=sandbox.region,
         botocore_session=core,
     ).client(
@@ -82,6 +112,5 @@ def _client(sandbox: Sandbox) -> "IoTClient":
             use_dualstack_endpoint=False,
         ),
     )
-    client.meta.events.register_first("needs-retry.iot", _bring_back)
     ledger.keep(client, KEYS)
     return client

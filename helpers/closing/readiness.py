@@ -20,12 +20,18 @@ class Step:
     """Where to do it: empty where it is done."""
 
 
-def steps(found: Inventory) -> list[Step]:
+def steps(found: Inventory, thing_name: str) -> list[Step]:
     """List the steps of the lesson, each done or not.
 
     A step counts as done where one certificate has it all: the one that is furthest.
+
+    Args:
+        found: What exists.
+        thing_name: The button's Thing. Certificates of other devices, the listener's for one, do
+            not count.
     """
-    best = max(found.certificates, key=_progress, default=None)
+    its_own = [each for each in found.certificates if not _of_another(each, found, thing_name)]
+    best = max(its_own, key=_progress, default=None)
     saved_ids = {files.certificate_id for files in found.keys}
     done_here = [
         ("The Thing is registered", bool(found.things), "01-thing"),
@@ -57,8 +63,17 @@ def steps(found: Inventory) -> list[Step]:
 
 def readiness(account: Account) -> PrettyTable:
     """Show the steps of the lesson as a table: done or not, and what to do."""
-    rows = [(step.what, "yes" if step.done else "no", step.to_do) for step in steps(look(account))]
+    listed = steps(look(account), account.name("button"))
+    rows = [(step.what, "yes" if step.done else "no", step.to_do) for step in listed]
     return table(["Step", "Done", "What to do"], rows)
+
+
+def _of_another(each: Certificate, found: Inventory, thing_name: str) -> bool:
+    folders = [
+        files.folder.name for files in found.keys if files.certificate_id == each.certificate_id
+    ]
+    names = {*each.things, *folders}
+    return bool(names) and thing_name not in names
 
 
 def _progress(each: Certificate) -> int:

@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="of AWS's API (any free one)")
     parser.add_argument("--mqtt-port", type=int, default=0, help="of the broker (8883, if free)")
     parser.add_argument("--owner", type=int, metavar="PID", help="end when this process has gone")
+    parser.add_argument("--members", type=Path, help="serve the class that this file lists")
     parser.add_argument(
         "--faults",
         type=int,
@@ -41,7 +42,7 @@ def main() -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         asyncio.run(
-            Server(folder, owner=chosen.owner, faults=chosen.faults).run(
+            Server(folder, owner=chosen.owner, members=chosen.members, faults=chosen.faults).run(
                 chosen.port, chosen.mqtt_port
             )
         )

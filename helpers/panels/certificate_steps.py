@@ -1,0 +1,169 @@
+"""The console's pages from *Create a certificate* to *Attach a policy*, and the step after them."""
+
+from html import escape
+from typing import Any
+
+import ipywidgets as widgets
+
+from helpers import certificate, policy, thing
+from helpers.account import Account
+from helpers.certificate import Certificate
+from helpers.errors import LessonError
+from helpers.key_files import KeyFiles, saved
+from helpers.panels.calls import literal
+from helpers.panels.downloads import Downloads
+from helpers.panels.outcome import Outcome
+from helpers.panels.panel import Panel, action, field, row
+
+
+class CertificateSteps(Panel):
+    """Create, download, activate, attach: each can be clicked once its turn has come."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._offer_key = False
+        self.files: KeyFiles | None = None
+        self.found: Certificate | None = None
+        self.outcome = Outcome(account.iot)
+        self._make_controls()
+        super().__init__(
+            "Create a certificate",
+            row(self.thing),
+            row(self.creation, self._created, self.retirement),
+            self.downloads.view,
+            self._key_note,
+            row(self.activation, self._status),
+            row(self.policy, self.policy_attachment, self._policies),
+            row(self.thing_attachment, self._things),
+            self.outcome.view,
+        )
+        self.thing.observe(self.choose_thing, "value")
+        self.policy.observe(self.take_turns, "value")
+        self.creation.on_click(self.create)
+        self.retirement.on_click(self.retire)
+        self.activation.on_click(self.activate)
+        self.policy_attachment.on_click(self.attach_policy)
+        self.thing_attachment.on_click(self.attach_thing)
+        self.look()
+
+    def _make_controls(self) -> None:
+        usual = self._account.name("button")
+        names = {usual, *(each.name for each in thing.made_here(self._account.iot))}
+        self.thing = field(widgets.Dropdown, "For the Thing", options=sorted(names), value=usual)
+        self.policy = field(widgets.Dropdown, "Policy")
+        self.creation = action("1. Create certificate", main=True)
+        self.retirement = action(
+            "Start again", tooltip="Take this certificate out of service and delete its files"
+        )
+        self.downloads = Downloads()
+        self._key_note, self._created, self._status = (widgets.HTML() for _ in range(3))
+        self.activation = action("2. Activate", main=True)
+        self.policy_attachment = action("3. Attach policy", main=True)
+        self.thing_attachment = action("4. Attach to the Thing", main=True)
+        self._policies, self._things = widgets.HTML(), widgets.HTML()
+        for state in (self._created, self._status, self._policies, self._things):
+            state.add_class("iot-state")
+
+    @property
+    def code(self) -> str:
+        """The boto3 call that was made last."""
+        return self.outcome.code
+
+    def choose_thing(self, _: Any = None) -> None:
+        """Turn to another Thing's certificate."""
+        self._go_on()
+
+    def look(self, _: Any = None) -> None:
+        """See how far the Thing's certificate has come."""
+        iot = self._account.iot
+        self.files = saved(self._account.keys / self.thing.value)
+        self.found = certificate.find(iot, self.files.certificate_id) if self.files else None
+        names = [each.name for each in policy.made_here(iot)]
+        usual = self._account.name("button-policy")
+        chosen = self.policy.value or usual
+        self.policy.options = names
+        self.policy.value = chosen if chosen in names else next(iter(names), None)
+        self.take_turns()
+
+    def take_turns(self, _: Any = None) -> None:
+        """Let only those steps be clicked whose turn has come."""
+        found = self.found
+        active = found is not None and found.status == "ACTIVE"
+        policies, things = (found.policies, found.things) if found else ((), ())
+        self.creation.disabled = found is not None
+        self.retirement.disabled = self.files is None
+        self.activation.disabled = found is None or active
+        self.policy_attachment.disabled = not active or self.policy.value in (None, *policies)
+        self.thing_attachment.disabled = not active or not policies or self.thing.value in things
+        offered = self.files if found else None
+        self.downloads.offer(offered, private_key=self._offer_key)
+        self._key_note.value = self._about_key(offered)
+        self._created.value = escape(f"{found.certificate_id[:8]}…") if found else "none yet"
+        self._status.value = found.status if found else ""
+        self._policies.value = escape(", ".join(policies) or "no policy attached")
+        self._things.value = escape(", ".join(things) or "attached to no Thing")
+
+    def create(self, _: Any = None) -> None:
+        """Create a certificate and save its files; offer the private key this once."""
+        name = self.thing.value
+        with self.outcome.of(
+            "Creating the certificate",
+            f"{name} has a certificate. Its files are in {self._account.keys / name}.",
+            then=f"certificate.keep(aws, answer, {literal(name)})",
+        ) as made:
+            certificate.create(self._account, name)
+        self._offer_key = self.outcome.succeeded and any(call.changes for call in made)
+        self.look()
+
+    def retire(self, _: Any = None) -> None:
+        """Delete the Thing's certificate and its files, to start again."""
+        name = self.thing.value
+        with self.outcome.of(
+            "Taking it out of service",
+            "The certificate and its files are gone.",
+            then=f"certificate.retire(aws, {literal(name)})  # deletes its files",
+        ):
+            certificate.retire(self._account, name)
+        self._go_on()
+
+    def activate(self, _: Any = None) -> None:
+        """Let the certificate connect."""
+        with self.outcome.of("Activating", "The certificate is active."):
+            self._account.iot.update_certificate(
+                certificateId=self._certificate().certificate_id, newStatus="ACTIVE"
+            )
+        self._go_on()
+
+    def attach_policy(self, _: Any = None) -> None:
+        """Give the certificate the rights of the chosen policy."""
+        name = self.policy.value
+        with self.outcome.of("Attaching", f"The certificate has the policy {name}."):
+            self._account.iot.attach_policy(policyName=name, target=self._certificate().arn)
+        self._go_on()
+
+    def attach_thing(self, _: Any = None) -> None:
+        """Say in the registry that this is the Thing's certificate."""
+        name = self.thing.value
+        with self.outcome.of("Attaching", f"The certificate is attached to the Thing {name}."):
+            self._account.iot.attach_thing_principal(
+                thingName=name, principal=self._certificate().arn
+            )
+        self._go_on()
+
+    def _certificate(self) -> Certificate:
+        if self.found is None:
+            raise LessonError("There is no certificate yet: create it first.")
+        return self.found
+
+    def _go_on(self) -> None:
+        self._offer_key = False
+        self.look()
+
+    def _about_key(self, files: KeyFiles | None) -> str:
+        if files is None:
+            return ""
+        if self._offer_key:
+            text = "The private key is offered now and not again. Keep it to yourself."
+        else:
+            text = f"The private key was offered once. It is kept in {files.private_key}."
+        return f'<div class="iot-hint">{escape(text)}</div>'

@@ -1,0 +1,77 @@
+"""The readiness table, which follows what happens in the account."""
+
+import asyncio
+from html import escape
+from typing import Any
+
+import ipywidgets as widgets
+from botocore import xform_name
+
+from helpers import closing
+from helpers.account import Account
+from helpers.closing import Step
+from helpers.panels.calls import Call
+from helpers.panels.panel import Panel, action, row
+
+_FOLLOWER = "lesson-checklist"
+
+
+class Checklist(Panel):
+    """Each step of the lesson, done or not, and where to do it.
+
+    It looks again whenever this notebook changes something in the account. What another notebook
+    changes shows after *Look again*: asking on and on would keep an idle sandbox awake.
+    """
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._due = False
+        self.steps: list[Step] = []
+        self._table = widgets.HTML()
+        self.button = action("Look again")
+        super().__init__("Readiness", self._table, row(self.button))
+        self.button.on_click(self.look)
+        self._loop = _running_loop()
+        self._follow(account.iot.meta.events)
+        self.look()
+
+    def look(self, _: Any = None) -> None:
+        """See what is done."""
+        self._due = False
+        self.steps = closing.steps(closing.look(self._account), self._account.name("button"))
+        self._table.value = _table(self.steps)
+
+    def notice(self, model: Any, **_: object) -> None:
+        """Look again once the cell, or the click, that made a call has come to its end."""
+        if self._due or not Call(xform_name(model.name), {}).changes:
+            return
+        if self._loop is None:
+            self.look()
+            return
+        self._due = True
+        self._loop.call_soon_threadsafe(self.look)
+
+    def _follow(self, events: Any) -> None:
+        # A checklist that is shown anew takes the place of the one before.
+        events.unregister("after-call.iot", unique_id=_FOLLOWER)
+        events.register("after-call.iot", self.notice, unique_id=_FOLLOWER)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _table(steps: list[Step]) -> str:
+    rows = [
+        f'<tr><th scope="row">{escape(step.what)}</th>'
+        f'<td class="iot-{"allowed" if step.done else "open"}">{"yes" if step.done else "no"}</td>'
+        f"<td>{escape(step.to_do)}</td></tr>"
+        for step in steps
+    ]
+    return (
+        '<table class="iot-verdicts"><thead><tr><th scope="col">Step</th><th scope="col">Done</th>'
+        f'<th scope="col">What to do</th></tr></thead><tbody>{"".join(rows)}</tbody></table>'
+    )

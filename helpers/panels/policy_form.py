@@ -1,0 +1,182 @@
+"""The console's form *Create a policy*: statements, or JSON in the advanced mode."""
+
+from html import escape
+from typing import Any
+
+import ipywidgets as widgets
+
+from helpers import policy, thing
+from helpers.account import Account
+from helpers.panels import policy_review
+from helpers.panels.outcome import Outcome
+from helpers.panels.panel import Panel, action, field, row
+from helpers.panels.statement_form import StatementForm
+from helpers.policy.grammar import statements
+from helpers.thing import Thing
+
+
+class PolicyForm(Panel):
+    """A name, statements, the same as JSON, what a checker finds, and *Create*."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._button = _button(account)
+        self._start = starting_points(account, self._button)
+        self._document = self._start["Least privilege"]
+        self.rows: list[StatementForm] = []
+        self.outcome = Outcome(account.iot)
+        self._make_controls()
+        super().__init__(
+            "Create a policy",
+            row(self.name, self.start),
+            self._statements,
+            row(self.addition, self.advanced, self.attached),
+            self._json_part,
+            self._review,
+            row(self.button),
+            self.outcome.view,
+        )
+        self._listen()
+        self._show_rows()
+        self._show_review()
+
+    def _make_controls(self) -> None:
+        name = self._account.name("button-policy")
+        self.name = field(widgets.Text, "Name", value=name)
+        self.start = field(
+            widgets.Dropdown, "Start from", options=list(self._start), value="Least privilege"
+        )
+        self.addition = action("Add statement")
+        self.advanced = widgets.Checkbox(description="Advanced mode (JSON)", indent=False)
+        self.attached = widgets.Checkbox(
+            description="Decide as if the certificate were attached to the Thing", indent=False
+        )
+        text = policy.to_json(self._document)
+        self.json = field(widgets.Textarea, "Policy document", value=text, rows=18)
+        self.json.add_class("iot-json")
+        self.button = action("Create", tooltip="Create the policy", main=True)
+        self._statements = widgets.VBox()
+        self._where = widgets.HTML()
+        self._json_part = widgets.VBox([self.json], layout={"display": "none"})
+        self._findings, self._verdicts = widgets.HTML(), widgets.HTML()
+        self._review = widgets.VBox([self._where, self._verdicts, self._findings])
+
+    def _listen(self) -> None:
+        self.name.observe(self.review, "value")
+        self.attached.observe(self.review, "value")
+        self.start.observe(self.start_anew, "value")
+        self.json.observe(self.edit_json, "value")
+        self.advanced.observe(self.switch_mode, "value")
+        self.addition.on_click(self.add_statement)
+        self.button.on_click(self.create)
+
+    @property
+    def code(self) -> str:
+        """The boto3 call that was made."""
+        return self.outcome.code
+
+    def start_anew(self, _: Any = None) -> None:
+        """Fill the form with the document that was chosen."""
+        self.json.value = policy.to_json(self._start[self.start.value])
+
+    def switch_mode(self, _: Any = None) -> None:
+        """Show or hide the JSON."""
+        self._json_part.layout.display = None if self.advanced.value else "none"
+
+    def add_statement(self, _: Any = None) -> None:
+        """Add a statement, to be filled in."""
+        topic = self._account.arn("topic", f"iotbutton/{self._button.serial}")
+        self._set_statements([*self._listed(), policy.statement("iot:Publish", topic)])
+
+    def remove_statement(self, form: StatementForm) -> None:
+        """Take a statement out."""
+        self._set_statements([each.statement() for each in self.rows if each is not form])
+
+    def edit_form(self) -> None:
+        """Carry what was typed into the form over to the JSON."""
+        self._document = {**self._document, "Statement": [each.statement() for each in self.rows]}
+        self.json.value = policy.to_json(self._document)
+
+    def edit_json(self, _: Any = None) -> None:
+        """Carry edited JSON back into the form; broken JSON leaves the form as it is."""
+        try:
+            document = policy.check(self.json.value)
+        except policy.MalformedPolicy as error:
+            where = f"Statement {error.statement}: " if error.statement else ""
+            self._show_review(f"{where}{error.problem}")
+            return
+        if document != self._document:
+            self._document = document
+            self._show_rows()
+        self._show_review()
+
+    def review(self, _: Any = None) -> None:
+        """Find and decide anew."""
+        self.edit_json()
+
+    def create(self, _: Any = None) -> None:
+        """Put the policy in force: a new policy, or a new version of the one that is there."""
+        name = self.name.value
+        with self.outcome.of(f"Creating {name}", f"The policy {name} is in force."):
+            policy.put_in_force(self._account.iot, name, policy.check(self.json.value))
+
+    def _set_statements(self, listed: list[dict[str, Any]]) -> None:
+        self._document = {**self._document, "Statement": listed}
+        self._show_rows()
+        self.json.value = policy.to_json(self._document)
+
+    def _listed(self) -> list[dict[str, Any]]:
+        return [each.statement() for each in self.rows]
+
+    def _show_rows(self) -> None:
+        listed = self._document["Statement"] and statements(self._document)
+        self.rows = [
+            StatementForm(
+                number,
+                found,
+                resource_presets(self._account, self._button),
+                changed=self.edit_form,
+                remove=self.remove_statement,
+            )
+            for number, found in enumerate(listed, 1)
+        ]
+        self._statements.children = [each.view for each in self.rows]
+
+    def _show_review(self, broken: str = "") -> None:
+        self.button.disabled = bool(broken)
+        self._where.value = f'<div class="iot-wrong">{escape(broken)}</div>' if broken else ""
+        attached, text = self.attached.value, self.json.value
+        self._findings.value = (
+            "" if broken else policy_review.findings(text, self._account, attached=attached)
+        )
+        self._verdicts.value = policy_review.verdicts(
+            self.name.value, text, self._account, self._button, attached=attached
+        )
+
+
+def starting_points(account: Account, button: Thing) -> dict[str, dict[str, Any]]:
+    """Give the documents that a form can start from, by what they are called."""
+    region, number = account.region, account.number
+    return {
+        "Least privilege": policy.least_privilege(region, number, button.serial, button.name),
+        "What the author meant": policy.intended(region, number, button.serial),
+        "AWS's recommendation": policy.recommended(region, number),
+        "The post's own JSON": policy.as_posted(region, number, button.serial),
+    }
+
+
+def resource_presets(account: Account, button: Thing) -> list[str]:
+    """Give the resources that a button's policy names."""
+    topic = f"iotbutton/{button.serial}"
+    return [
+        account.arn("client", button.name),
+        account.arn("topic", topic),
+        account.arn("topicfilter", topic),
+        "*",
+    ]
+
+
+def _button(account: Account) -> Thing:
+    name = account.name("button")
+    example = thing.attributes(thing.EXAMPLE_SERIAL)
+    return thing.find(account.iot, name) or Thing(name, account.arn("thing", name), example)

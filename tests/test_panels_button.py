@@ -1,0 +1,183 @@
+"""The button's panel and the checklist, without a browser: real presses over the real broker."""
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+from panels_support import make_thing, message, paste
+
+from helpers import button, certificate, closing, panels, policy
+from helpers.account import Account
+from helpers.panels.button_panel import ButtonPanel
+from helpers.policy import least_privilege
+
+ARRIVES = 5.0
+
+
+def ready(aws: Account) -> None:
+    """What notebooks 01 to 03 leave behind."""
+    make_thing(aws)
+    least = least_privilege(aws.region, aws.number, "G030JF055364XVRB", client_id="my-button")
+    policy.put_in_force(aws.iot, "my-button-policy", least)
+    certificate.issue(aws, "my-button", "my-button-policy")
+
+
+async def settled(panel: ButtonPanel) -> None:
+    await asyncio.gather(*panel._under_way)
+
+
+def test_each_kind_of_press_arrives(aws: Account) -> None:
+    async def press() -> list[Any]:
+        panel = panels.button(aws)
+        panel.single.click()
+        panel.double.click()
+        panel.long.click()
+        await settled(panel)
+        await panel.next(3)
+        assert "LONG is published on iotbutton/G030JF055364XVRB" in message(panel)
+        assert panel._messages.value.count("<li>") == 3
+        panel._listening.stop()
+        return [each.payload["clickType"] for each in panel.arrived]
+
+    ready(aws)
+    assert asyncio.run(press()) == ["SINGLE", "DOUBLE", "LONG"]
+
+
+def test_a_press_never_blocks_the_page(aws: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def press() -> tuple[float, str]:
+        panel = panels.button(aws)
+        await panel.listen()
+        begun = time.monotonic()
+        panel.single.click()
+        took = time.monotonic() - begun
+        await asyncio.sleep(0.1)
+        under_way = message(panel)
+        await settled(panel)
+        panel._listening.stop()
+        return took, under_way
+
+    ready(aws)
+    monkeypatch.setattr(button, "press", lambda *_: time.sleep(0.6))
+    took, under_way = asyncio.run(press())
+    assert took < 0.1
+    assert "iot-under-way" in under_way and "Pressing: SINGLE …" in under_way
+
+
+def test_a_refusal_is_red_and_has_its_reason(aws: Account) -> None:
+    async def press() -> ButtonPanel:
+        panel = panels.button(aws)
+        await panel.press()
+        panel._listening.stop()
+        return panel
+
+    ready(aws)
+    posted = policy.as_posted(aws.region, aws.number, "G030JF055364XVRB")
+    policy.put_in_force(aws.iot, "my-button-policy", posted)
+    panel = asyncio.run(press())
+    assert "iot-refused" in message(panel)
+    assert "Statement 1 of my-button-policy allows iot:Connect on a topic" in message(panel)
+    assert "iot-light-refused" in panel.single._dom_classes
+    assert panel.arrived == []
+    with pytest.raises(button.Refused):
+        paste(panel.code, aws)
+
+
+def test_its_code_does_the_same_and_the_panel_shows_it(aws: Account) -> None:
+    async def press() -> list[str]:
+        panel = panels.button(aws)
+        await panel.press("DOUBLE")
+        await panel.next()
+        await asyncio.to_thread(paste, panel.code, aws)
+        await panel.next(2)
+        panel._listening.stop()
+        return [each.payload["clickType"] for each in panel.arrived]
+
+    ready(aws)
+    assert asyncio.run(press()) == ["DOUBLE", "DOUBLE"]
+
+
+def test_the_code_of_listen_does_the_same(aws: Account, capsys: pytest.CaptureFixture[str]) -> None:
+    async def listen() -> str:
+        panel = panels.button(aws)
+        await panel.listen()
+        panel._listening.stop()
+        listening = asyncio.create_task(asyncio.to_thread(paste, panel.code, aws))
+        me = button.device(aws, "my-button")
+        while not listening.done():
+            await asyncio.to_thread(button.press, me)
+        await listening
+        return panel.code
+
+    ready(aws)
+    assert "button.listen(" in asyncio.run(listen())
+    assert "'clickType': 'SINGLE'" in capsys.readouterr().out
+
+
+def test_what_is_missing_is_told(aws: Account) -> None:
+    async def press() -> str:
+        panel = panels.button(aws)
+        await panel.press()
+        panel._listening.stop()
+        return message(panel)
+
+    assert "There is no Thing &#x27;my-button&#x27;" in asyncio.run(press())
+
+
+def test_it_listens_again_after_its_connection_was_cut(aws: Account) -> None:
+    async def press() -> None:
+        panel = panels.button(aws)
+        await panel.press()
+        await panel.next()
+        closing.clean_up(aws)  # takes the listener's certificate, too
+        async with asyncio.timeout(ARRIVES):
+            while "could not stay connected" not in panel._silence.value:
+                await asyncio.sleep(0.05)
+        assert not panel.listening.disabled
+        ready(aws)
+        await panel.press()
+        await panel.next(2)
+        panel._listening.stop()
+
+    ready(aws)
+    asyncio.run(press())
+
+
+def test_the_checklist_follows_what_is_done(aws: Account) -> None:
+    async def follow() -> list[int]:
+        checklist = panels.checklist(aws)
+        done = []
+        for change in (lambda: None, lambda: ready(aws), lambda: closing.clean_up(aws)):
+            change()
+            await asyncio.sleep(0)  # the cell ends
+            done.append(sum(step.done for step in checklist.steps))
+        return done
+
+    assert asyncio.run(follow()) == [0, 7, 0]
+
+
+def test_the_checklist_follows_what_another_thread_does(aws: Account) -> None:
+    async def follow() -> int:
+        checklist = panels.checklist(aws)
+        await asyncio.to_thread(make_thing, aws)
+        await asyncio.sleep(0)
+        return sum(step.done for step in checklist.steps)
+
+    assert asyncio.run(follow()) == 1
+
+
+def test_without_a_loop_the_checklist_looks_at_once(aws: Account) -> None:
+    checklist = panels.checklist(aws)
+    make_thing(aws)
+    assert checklist.steps[0].done
+    assert "See 02-policy" in checklist._table.value
+
+
+def test_the_checklist_looks_again_when_asked(aws: Account) -> None:
+    checklist = panels.checklist(aws)
+    old = checklist._table.value
+    newer = panels.checklist(aws)  # it takes the place of the first
+    make_thing(aws)
+    assert checklist._table.value == old
+    checklist.button.click()
+    assert checklist._table.value == newer._table.value != old
