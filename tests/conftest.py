@@ -52,9 +52,13 @@ def aws(state_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Acc
     monkeypatch.setenv("IOT_TUTORIAL_STATE_DIR", str(state_dir))
     monkeypatch.chdir(tmp_path)
     account = connect()
-    reset = Request(f"{account.sandbox.endpoint_url}/moto-api/reset", method="POST")
-    urlopen(reset).close()
+    reset(account)
     return account
+
+
+def reset(account: Account) -> None:
+    """Empty an account of a sandbox."""
+    urlopen(Request(f"{account.iot.meta.endpoint_url}/moto-api/reset", method="POST")).close()
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def of_hub(user: str) -> str:
     >>> of_hub("zoe")
     'zoe'
     >>> of_hub("student-7"), of_hub("student.7")
-    ('student_7_1571', 'student_7_67f7')
+    ('student_7_aae313', 'student_7_5ef2d7')
     """
     plain = re.sub("[^a-zA-Z0-9_]", "_", user)[:25]
     return plain if plain == user else f"{plain}_{hashlib.sha256(user.encode()).hexdigest()[:6]}"
