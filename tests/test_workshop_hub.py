@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -66,14 +67,17 @@ def python(visitor: Visitor, source: str) -> str:
         outputs = kernel.run(source)
     finally:
         kernel.close()
-    texts = [
-        each.get("text")
-        or each.get("traceback")
-        and f"{each['ename']}: {each['evalue']}"
-        or each["data"]["text/plain"]
-        for each in outputs
-    ]
-    return "".join(texts)
+    return "".join(map(text, outputs))
+
+
+def text(output: dict[str, Any]) -> str:
+    match output["output_type"]:
+        case "stream":
+            return str(output["text"])
+        case "error":
+            return f"{output['ename']}: {output['evalue']}"
+        case _:
+            return str(output["data"]["text/plain"])
 
 
 def test_a_wrong_code_is_refused_and_then_slowly(room: Room) -> None:
@@ -178,17 +182,13 @@ def test_the_board_shows_the_truth(room: Room, wrong: dict[str, list[str]]) -> N
     teacher = room.enter(homes.TEACHER, room.teacher_code)
     assert teacher.run("board.ipynb") == []
     shown = teacher.ask("GET", "contents/board.ipynb").json()["content"]["cells"]
-    text = "".join(
-        output.get("data", {}).get("text/plain", "")
-        for cell in shown
-        for output in cell.get("outputs", [])
-    )
-    rows = {row[0]: row[1:] for line in text.splitlines() if (row := columns(line))}
+    said = "".join(text(each) for cell in shown for each in cell.get("outputs", []))
+    rows = {row[0]: row[1:] for line in said.splitlines() if (row := columns(line))}
     assert set(rows) >= set(NAMES)
     #                        Thing Policy Active Attached Pressed Exercises
     assert rows["ada"][:6] == ["yes", "", "", "", "yes", "1"]
     assert rows["grace"][:6] == ["", "", "", "", "yes", ""]
-    assert "iot:Connect on a client" in text
+    assert "iot:Connect on a client" in said
     assert "for the teacher of a class" in python(
         ada, "from workshop import board; board.open_class()"
     )
