@@ -188,7 +188,7 @@ def test_the_board_shows_the_truth(room: Room, wrong: dict[str, list[str]]) -> N
     #                        Thing Policy Active Attached Pressed Exercises
     assert rows["ada"][:6] == ["yes", "", "", "", "yes", "1"]
     assert rows["grace"][:6] == ["", "", "", "", "yes", ""]
-    assert "iot:Connect on a client" in said
+    assert "allows iot:Connect on a topic" in said
     assert "for the teacher of a class" in python(
         ada, "from workshop import board; board.open_class()"
     )

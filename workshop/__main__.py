@@ -76,7 +76,7 @@ def hold(chosen: argparse.Namespace, folder: Path, *, apart: bool) -> None:
         memory=chosen.memory,
         idle=chosen.idle * 60,
         apart=apart,
-        code="-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(3)),
+        code=new_code(),
         teacher_code=secrets.token_urlsafe(24),
         certificate=str(chosen.certificate.resolve()) if chosen.certificate else "",
         private_key=str(chosen.private_key.resolve()) if chosen.private_key else "",
@@ -114,6 +114,11 @@ def free_port(address: str, port: int) -> int:
         raise LessonError(
             f"Port {port} of {address} cannot be had: {problem.strerror}. Give another with --port."
         ) from problem
+
+
+def new_code() -> str:
+    """Make up a class's code: twelve letters and digits, easily read from a board (59 bits)."""
+    return "-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(3))
 
 
 def make_folders(folder: Path) -> None:

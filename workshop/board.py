@@ -1,6 +1,7 @@
 """The teacher's board: how far each learner is, what is refused most, and the clean-up."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -184,10 +185,11 @@ def _refusals(room: Class) -> Iterator[tuple[Member, Refusal]]:
 
 
 def _kind(refusal: Refusal) -> str:
-    """What refusals of different learners have in common: the action, and on what kind of thing."""
-    resource = refusal.resource.rpartition(":")[2].partition("/")[0]
-    kind = f"{refusal.action} on a {resource}" if resource else refusal.action
-    return f"{kind}: {refusal.reason}" if not resource else kind
+    """What refusals of different learners have in common: their reason without the numbers.
+
+    The advice after the first sentence is for the learner.
+    """
+    return re.sub(r"\b\d{12}\b|\b[0-9a-f]{8}(?=…)", "", refusal.reason).split(". ")[0]
 
 
 def _all(iot: object, operation: str, key: str) -> list[dict[str, str]]:
