@@ -8,7 +8,7 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
-from docs import freshness, lesson, post, website
+from docs import freshness, lesson, pictures, post, website
 from docs.notebooks import ROOT
 
 BUILD = ROOT / "_build"
@@ -20,6 +20,8 @@ def main() -> None:
     try:
         if options.execute:
             _execute(options.check)
+        if options.pictures:
+            _make_pictures()
         if options.check:
             check()
         else:
@@ -36,6 +38,7 @@ def build(title: str = post.TITLE, date: datetime = post.DATE) -> None:
         for name in ("post", "site"):
             shutil.rmtree(BUILD / name, ignore_errors=True)
             Path(place, name).rename(BUILD / name)
+    shutil.copy(BUILD / "post" / lesson.IMAGES / pictures.SHOWN_BY_THE_README, pictures.FOLDER)
     if (title, date) == (post.TITLE, post.DATE):
         freshness.RECORD.write_text(freshness.record(BUILD / "post"), "utf-8")
     print(f"post: _build/post/{file.name}")
@@ -74,6 +77,12 @@ def _execute(check: bool) -> None:
         sys.exit(done.returncode)
 
 
+def _make_pictures() -> None:
+    from docs import shooting  # a browser's driver, which nothing else here needs
+
+    shooting.shoot()
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./tutorial docs", description=__doc__)
     parser.add_argument("--title", type=_title, default=post.TITLE, help="the post's title")
@@ -81,6 +90,9 @@ def _options() -> argparse.Namespace:
         "--date", type=_date, default=post.DATE, help="the post's date: '2017-08-23 13:45'"
     )
     parser.add_argument("--execute", action="store_true", help="run the notebooks first")
+    parser.add_argument(
+        "--pictures", action="store_true", help="make the panels' pictures anew, in a browser"
+    )
     parser.add_argument(
         "--check", action="store_true", help="write nothing, fail where something is not up to date"
     )

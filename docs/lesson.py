@@ -13,7 +13,9 @@ from docs.notebooks import NOTEBOOKS, ROOT
 
 SECTIONS = dict(zip(NOTEBOOKS, ("Thing", "Policy", "Certificate", "Closing"), strict=True))
 """What the post calls the section that each notebook stands for, in the post's order."""
-WIDGET = "application/vnd.jupyter.widget-view+json"
+PANEL = "[Panel: "
+"""How the text that stands for a panel begins."""
+HOW_TO_RUN = "*A panel. Run this cell in JupyterLab, with `./tutorial lab`, to click through it.*"
 IMAGES = "img"
 """The folder of the pictures, beside whatever shows them."""
 
@@ -76,16 +78,17 @@ def _shown(cell: NotebookNode, name: str, images: dict[str, bytes]) -> list[Note
             cells.append(_picture_cell(cell.id, file, _spoken(output)))
     for picture in pictures.after(name, cell.id):
         images[picture.file] = picture.content()
-        cells.append(_picture_cell(picture.name, picture.file, picture.alternative, picture.note))
+        cells.append(_picture_cell(picture.name, picture.file, picture.alternative))
+    if any(_is_panel(output) for output in cell.get("outputs", [])):
+        cells.append(new_markdown_cell(HOW_TO_RUN, id=f"{cell.id}-how"))
     if cell.cell_type == "code":
-        cell.outputs = [_as_text(output) for output in cell.outputs if not _is_drawn(output)]
+        cell.outputs = [_as_text(each) for each in cell.outputs if not _is_drawn(each)]
     return cells
 
 
-def _picture_cell(cell_id: str, file: str, alternative: str, note: str = "") -> NotebookNode:
+def _picture_cell(cell_id: str, file: str, alternative: str) -> NotebookNode:
     text = re.sub(r"([\[\]])", r"\\\1", alternative)
-    source = f"![{text}]({IMAGES}/{file})" + (f"\n\n{note}" if note else "")
-    return new_markdown_cell(source, id=f"{cell_id}-picture")
+    return new_markdown_cell(f"![{text}]({IMAGES}/{file})", id=f"{cell_id}-picture")
 
 
 def _spoken(output: NotebookNode) -> str:
@@ -93,11 +96,13 @@ def _spoken(output: NotebookNode) -> str:
     return re.sub(r"\n(\s*)", lambda gap: ", " if gap[1] else "; ", output.data["text/plain"])
 
 
+def _is_panel(output: NotebookNode) -> bool:
+    return str(output.get("data", {}).get("text/plain", "")).startswith(PANEL)
+
+
 def _is_drawn(output: NotebookNode) -> bool:
-    """Whether a picture stands for this output, or a widget that no kernel brings to life."""
-    data = output.get("data", {})
-    widget = re.match(r"\w+Box\(children=|Output\(", data.get("text/plain", ""))
-    return "image/svg+xml" in data or WIDGET in data or bool(widget)
+    """Whether a picture stands for this output."""
+    return "image/svg+xml" in output.get("data", {}) or _is_panel(output)
 
 
 def _as_text(output: NotebookNode) -> NotebookNode:

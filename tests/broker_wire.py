@@ -64,10 +64,15 @@ class RawClient:
     """A blocking MQTT client that checks nothing and hides nothing."""
 
     def __init__(
-        self, context: ssl.SSLContext, port: int, *, session: ssl.SSLSession | None = None
+        self,
+        context: ssl.SSLContext,
+        port: int,
+        *,
+        session: ssl.SSLSession | None = None,
+        no_delay: bool = True,
     ) -> None:
         plain = socket.create_connection(("127.0.0.1", port), TIMEOUT)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, no_delay)
         self.socket = context.wrap_socket(plain, server_hostname="localhost", session=session)
         self.version = V311
         self._unread = b""

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "test-output" / "panels"
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-_FLAGS = [
+FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
@@ -56,7 +57,7 @@ def browser() -> Iterator[Browser]:
             pytest.fail(missing)
         pytest.skip(f"{missing} (2026-11: not every machine can have one)")
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=_FLAGS)
+        running = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield running
         running.close()
 
@@ -103,6 +104,8 @@ def _address(server: "subprocess.Popen[bytes]", runtime: Path, log: Path) -> str
     raise AssertionError(f"JupyterLab did not start: {log.read_text()[-2000:]}")
 
 
+_OPEN = "async path => { await window.jupyterapp.commands.execute('docmanager:open', {path}); }"
+_IS_OPEN = "file => window.jupyterapp?.shell?.currentWidget?.sessionContext?.path === file"
 _READY = """async () => {
     const panel = window.jupyterapp.shell.currentWidget;
     await panel.context.ready;
@@ -121,11 +124,12 @@ _SHOW = """async id => {
     const index = notebook.widgets.findIndex(cell => cell.model.id === id);
     notebook.activeCellIndex = index;
     notebook.deselectAll();
+    notebook.mode = 'command';
     await notebook.scrollToItem(index, 'start');
 }"""
-_RUN = "() => window.jupyterapp.commands.execute('notebook:run-cell')"
 _CELLS = "() => window.jupyterapp.shell.currentWidget.content.model.toJSON().cells"
 _SAVE = "() => window.jupyterapp.commands.execute('docmanager:save')"
+_SHUT_DOWN = "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
 _THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
 
 
@@ -134,10 +138,13 @@ class Notebook:
 
     def __init__(self, page: Page, address: str, name: str) -> None:
         self.page = page
-        page.goto(address.format(f"{name}.ipynb"))
-        page.wait_for_function(
-            "window.jupyterapp?.shell?.currentWidget?.sessionContext !== undefined", timeout=60_000
-        )
+        self.name = name
+        file = f"{name}.ipynb"
+        if page.url == "about:blank":
+            page.goto(address.format(file))
+        else:
+            page.evaluate(_OPEN, file)
+        page.wait_for_function(_IS_OPEN, arg=file, timeout=60_000)
         page.evaluate(_READY)
 
     def run_all(self) -> None:
@@ -146,28 +153,22 @@ class Notebook:
         self.page.wait_for_function(_ALL_HAVE_RUN, timeout=60_000)
 
     def run(self, *cells: str) -> None:
-        """Run single cells, by their ids."""
+        """Run single cells, by their ids: scroll there, and click on the tool bar's arrow."""
         for each in cells:
             self.page.evaluate(_SHOW, each)
-            self.page.evaluate(_RUN)
+            self.page.locator('[data-jp-item-name="run"]:visible').click()
 
     def cells(self) -> list[dict[str, Any]]:
         """What the notebook holds now, outputs included."""
         return list(self.page.evaluate(_CELLS))
 
     def broken(self) -> list[str]:
-        """Ids of the cells that ended in an error and do not promise one, or did not run."""
+        """Ids of the cells that ended in an error and do not promise one."""
         return [
             cell["id"]
             for cell in self.cells()
-            if cell["cell_type"] == "code"
-            and (
-                cell["execution_count"] is None
-                or (
-                    "raises-exception" not in cell["metadata"].get("tags", [])
-                    and any(output["output_type"] == "error" for output in cell["outputs"])
-                )
-            )
+            if any(output["output_type"] == "error" for output in cell.get("outputs", ()))
+            and "raises-exception" not in cell["metadata"].get("tags", [])
         ]
 
     def panel(self, title: str, *, cell: str = "panel") -> Locator:
@@ -178,12 +179,32 @@ class Notebook:
         found.scroll_into_view_if_needed()
         return found
 
+    def picture(self, panel: Locator, what: str) -> None:
+        """Keep a screenshot of a panel among the tests' output."""
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        panel.screenshot(path=PICTURES / f"{self.name}-{what}.png")
+
+    def findings(self) -> list[str]:
+        """What axe-core finds in the panels, where it is serious or critical."""
+        found = Axe().run(self.page, context=".iot-panel").response
+        assert found["passes"], "axe-core looked at nothing"
+        return [
+            f"{each['impact']}: {each['help']}: {node['html']}"
+            for each in found["violations"]
+            if each["impact"] in ("serious", "critical")
+            for node in each["nodes"]
+        ]
+
     def save(self) -> None:
         """Save the notebook."""
         self.page.evaluate(_SAVE)
+
+    def shut_down(self) -> None:
+        """End the kernel."""
+        self.page.evaluate(_SHUT_DOWN)
 
     def use_theme(self, name: str) -> None:
         """Switch to ``JupyterLab Light`` or ``JupyterLab Dark``."""
         self.page.evaluate(_THEME, name)
         light = str(name.endswith("Light")).lower()
-        self.page.locator(f'body[data-jp-theme-light="{light}"]').wait_for()
+        self.page.locator(f'body[data-jp-theme-light="{light}"]').wait_for(state="attached")

@@ -10,16 +10,13 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import NoReturn
 
 import pytest
+from browser_lab import FLAGS, chromium
 from playwright.sync_api import Browser, sync_playwright
 
 from docs.notebooks import ROOT
-
-FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 
 
 def copy_project(folder: Path) -> Path:
@@ -42,27 +39,26 @@ def docs(project: Path, *options: str, **env: str) -> subprocess.CompletedProces
     )
 
 
-def program(*names: str) -> str:
-    """Find an installed program, or say loudly that it is missing."""
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        missing = (
-            f"NO {names[0].upper()}: the docs were NOT tested with it. Install it, test again."
-        )
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(f"{missing} (2026-11: not every machine can have it)")
-    return found
+def jekyll() -> str:
+    """Find Jekyll, or say loudly that it is missing."""
+    return shutil.which("jekyll") or _missing("Jekyll")
 
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """Start an installed Chromium."""
-    path = program("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    """Start a Chromium, or say loudly that there is none."""
+    path = chromium() or _missing("browser")
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield running
         running.close()
+
+
+def _missing(what: str) -> NoReturn:
+    text = f"NO {what.upper()}: the docs were NOT looked at with it. Install it, then test again."
+    if os.environ.get("CI") == "true":
+        pytest.fail(text)
+    pytest.skip(f"{text} (2026-11: not every machine can have it)")
 
 
 class _Quiet(SimpleHTTPRequestHandler):

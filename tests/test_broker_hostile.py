@@ -120,6 +120,15 @@ def test_a_payload_that_never_ends(sandbox, device):
     assert memory() - before < 20 * MEGABYTE
 
 
+def test_a_client_that_does_not_hang_up(sandbox, device, monkeypatch):
+    monkeypatch.setattr(limits, "LINGER_SECONDS", 0.2)
+    with device.raw() as client:
+        client.connect("clinger")
+        client.publish("no/+/topic")
+        assert client.read() is None
+        assert eventually(lambda: not sandbox.broker._services.connections, within=2)
+
+
 def test_packets_of_one_byte_a_record(sandbox, device):
     with device.raw() as client:
         client.connect("slow")

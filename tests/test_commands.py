@@ -151,11 +151,17 @@ def test_it_installs_again_when_a_requirement_or_the_folder_has_changed(tmp_path
     assert not installs()
 
 
+OLD = "import sys; sys.version_info = (3, 10, 9); exec(sys.argv[1])"
+
+
 @pytest.mark.parametrize(
     ("python", "message"),
     [
         (None, "Python 3.11 or newer is needed, found: none"),
-        ('[ "$1" != --version ] || echo Python 3.9.2', "is needed, found: Python 3.9.2"),
+        (
+            f'[ $1 != --version ] || echo Python 3.10.9\nexec "{sys.executable}" -c "{OLD}" "$2"',
+            "Python 3.11 or newer is needed, found: Python 3.10.9",
+        ),
         (f'[ "$2" != pip ] && exec "{sys.executable}" "$@"', "neither uv nor pip is here for"),
     ],
     ids=["none", "too old", "no pip"],

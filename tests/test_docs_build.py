@@ -8,13 +8,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from docs_support import browser, copy_project, docs, program, served
+from docs_support import browser, copy_project, docs, jekyll, served
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from playwright.sync_api import Browser
 
 from docs import notebooks
 from docs.canonical import canonical
+from docs.lesson import PANEL
 
 pytestmark = pytest.mark.long
 
@@ -102,7 +103,7 @@ def blog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (blog / "_layouts").mkdir()
     (blog / "_layouts" / "post.html").write_text(LAYOUT)
     (blog / "_config.yml").write_text("title: A blog\n")
-    done = subprocess.run([program("jekyll"), "build"], cwd=blog, capture_output=True, text=True)
+    done = subprocess.run([jekyll(), "build"], cwd=blog, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not re.search("warning|error", done.stdout + done.stderr, flags=re.I), done.stderr
     return blog / "_site"
@@ -173,7 +174,8 @@ def as_text(output: NotebookNode) -> str:
     if output.output_type == "error":
         return " ".join(output.traceback[0].split())
     data = output.get("data", {})
-    if {"text/html", "image/svg+xml"} & data.keys():
+    drawn = data.get("text/plain", "").startswith(PANEL)
+    if drawn or {"text/html", "image/svg+xml"} & data.keys():
         return ""
     return " ".join(output.get("text", data.get("text/plain", "")).split())
 

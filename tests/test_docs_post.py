@@ -10,7 +10,7 @@ import yaml
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
-from docs import freshness, lesson, post, website
+from docs import freshness, lesson, pictures, post, website
 from docs.notebooks import FOLDER, NOTEBOOKS, ROOT
 
 
@@ -73,6 +73,12 @@ def test_every_picture_is_there_and_described(read: lesson.Lesson, tmp_path: Pat
         assert file.parent.joinpath(path).stat().st_size > 500
 
 
+def test_the_readme_shows_the_flowchart_of_now(read: lesson.Lesson) -> None:
+    name = pictures.SHOWN_BY_THE_README
+    assert f"docs/pictures/{name}" in (ROOT / "README.md").read_text("utf-8")
+    assert (pictures.FOLDER / name).read_bytes() == read.images[name], "run ./tutorial docs"
+
+
 def test_title_and_date_are_ours_to_choose(read: lesson.Lesson, tmp_path: Path) -> None:
     date = post.DATE.replace(year=2026)
     file = post.write(read, tmp_path / "post", 'The "button": 4', date)
@@ -82,19 +88,18 @@ def test_title_and_date_are_ours_to_choose(read: lesson.Lesson, tmp_path: Path) 
 
 
 def test_errors_are_cut_to_their_last_line(folder: Path) -> None:
-    trace = ["\x1b[31mTraceback (most recent call last)\x1b[0m", 'File "/home/me/x.py", line 1']
+    trace = ["\x1b[31mTraceback (most recent call last)\x1b[0m", 'File "elsewhere/x.py", line 1']
     error = new_output("error", ename="OddError", evalue="it is odd", traceback=trace)
     add(folder, "01-thing", new_code_cell("odd()", outputs=[error]))
     text = post.render(lesson.read(folder))
     assert "```python\nodd()\n```\n\n```text\nOddError: it is odd\n```\n" in text
-    assert "Traceback" not in text and "/home/me" not in text
+    assert "Traceback" not in text and "elsewhere/" not in text
 
 
-def test_a_widget_gives_way_to_its_picture(folder: Path) -> None:
-    data = {"text/plain": "VBox(children=())", lesson.WIDGET: {"model_id": "1"}}
-    output = new_output("display_data", data=data)
-    add(folder, "01-thing", new_code_cell("panel", outputs=[output]))
-    assert "VBox" not in post.render(lesson.read(folder))
+def test_a_panel_gives_way_to_a_line_that_says_how_to_run_it(folder: Path) -> None:
+    output = new_output("display_data", data={"text/plain": f"{lesson.PANEL}Odd. Run this cell]"})
+    add(folder, "01-thing", new_code_cell("odd_panel", outputs=[output]))
+    assert f"```python\nodd_panel\n```\n\n{lesson.HOW_TO_RUN}" in post.render(lesson.read(folder))
 
 
 def test_code_in_a_text_is_left_alone(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """What no committed file may hold, and what keeps the generated ones honest."""
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -57,6 +58,15 @@ def test_no_account_number_is_a_real_one() -> None:
 )
 def test_each_pattern_finds_what_it_is_for(what: str, example: str) -> None:
     assert re.search(FORBIDDEN[what], example)
+
+
+def test_no_test_sees_the_aws_settings_of_this_machine() -> None:
+    seen = {name: text for name, text in os.environ.items() if name.startswith("AWS_")}
+    assert seen == {
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
 
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))

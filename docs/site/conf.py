@@ -1,5 +1,7 @@
 """How Sphinx builds the site. Nothing in it depends on the machine or on the day."""
 
+from sphinx.ext.napoleon.docstring import GoogleDocstring
+
 project = "IoT button tutorial"
 language = "en"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
@@ -25,3 +27,7 @@ html_last_updated_fmt = None
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_favicon = "_static/button.svg"
+
+# napoleon reads "Whose lesson this is: every …" as a type and its text, and has no setting against
+# it. Our attributes have their types as annotations: a docstring is a text from end to end.
+GoogleDocstring._consume_inline_attribute = lambda self: ("", self._dedent(self._consume_to_end()))

@@ -128,14 +128,23 @@ def stop(folder: Path) -> bool:
     Returns:
         Whether one was running.
     """
-    found = running(folder)
-    if found is None:
+    known = last_known(folder)
+    if known is None:
         return False
     with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(found.pid)
-        process.terminate()
-        process.wait(timeout=10)
-    return True
+        process = psutil.Process(known.pid)
+        # It may be ending already; or its number may be another process's by now.
+        if "helpers.sandbox" in process.cmdline():
+            process.terminate()
+            _wait_until_gone(process)
+            return True
+    return False
+
+
+def _wait_until_gone(process: psutil.Process) -> None:
+    # One that has ended and that nobody has collected yet is gone, too.
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.02)
 
 
 def _make_private(folder: Path) -> None:

@@ -15,6 +15,7 @@ from helpers.errors import LessonError
 from helpers.sandbox import control, gaps, process
 from helpers.sandbox.accounts import Members
 from helpers.sandbox.broker import Broker
+from helpers.sandbox.faults import Faults
 from helpers.sandbox.gate import Gate
 from helpers.sandbox.milestones import PRESSED, Milestones
 from helpers.sandbox.registry import Registry
@@ -28,7 +29,12 @@ class Server:
     """A sandbox that is being served."""
 
     def __init__(
-        self, folder: Path, *, owner: int | None = None, members: Path | None = None
+        self,
+        folder: Path,
+        *,
+        owner: int | None = None,
+        members: Path | None = None,
+        faults: int | None = None,
     ) -> None:
         """Set up a sandbox.
 
@@ -37,9 +43,11 @@ class Server:
             owner: A process id; the sandbox ends when that process has gone.
             members: The list of a class, each of whom gets an account of their own; without it,
                 any key opens the one account.
+            faults: The seed of a plan by which it is as awkward as AWS; without it, it is not.
         """
         self._folder = folder
         self._members = Members(members) if members else None
+        self._faults = faults
         self._owners = {psutil.Process(owner)} if owner else set[psutil.Process]()
         self._owned = bool(self._owners)
         self._last_used = time.monotonic()
@@ -91,7 +99,8 @@ class Server:
         }
         plane = control.ControlPlane(pages, self._changed)
         front = Gate(plane, self._members) if self._members else plane
-        server = control.serve(front, port or _port_of(before))
+        application = front if self._faults is None else Faults(front, self._faults)
+        server = control.serve(application, port or _port_of(before))
         self._here = process.Sandbox(
             endpoint_url=f"http://{control.LOOPBACK}:{server.port}",
             mqtt_host=gaps.endpoint.MQTT_HOST,

@@ -133,9 +133,9 @@ class Client:
             self._endpoint.end(self.session)
 
     def _publish(self, packet: Publish) -> None:
-        if packet.properties:
-            self._resolve_alias(packet)
         try:
+            if packet.properties:
+                self._resolve_alias(packet)
             check_message(packet, self.authority)
             self._endpoint.publish(packet, self.session)
         except RefusedError as error:

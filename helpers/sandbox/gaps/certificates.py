@@ -59,7 +59,7 @@ def anothers_certificate(request: IoTResponse, moto: Answer) -> ActionResult:
 def the_requests_own_key(request: IoTResponse, moto: Answer) -> ActionResult:
     """A certificate for a signing request holds the request's key; moto makes up another."""
     pem = issuer.issue_for(request._get_param("certificateSigningRequest"))
-    active = request._get_param("setAsActive") or False
+    active = request._get_bool_param("setAsActive", False)
     certificate = request.iot_backend.register_certificate_without_ca(
         pem, "ACTIVE" if active else "INACTIVE"
     )

@@ -1,0 +1,147 @@
+"""The panels for everyone: by keyboard alone, at 200 % zoom, on light and dark ground."""
+
+import pytest
+from browser_desk import PANELS, Desk, desk, empty_desk
+from browser_lab import Notebook
+from playwright.sync_api import Page
+
+from docs.notebooks import NOTEBOOKS
+from helpers import policy, thing
+
+__all__ = ["desk", "empty_desk"]  # fixtures
+
+pytestmark = pytest.mark.long
+
+
+def tab_to(page: Page, name: str) -> None:
+    """Press Tab until the focus is on the control of that name."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(
+            "() => (document.activeElement.labels?.[0] ?? document.activeElement).textContent"
+        )
+        if focused == name:
+            return
+    raise AssertionError(f"Tab never comes to {name!r}")
+
+
+def go_to(notebook: Notebook, cell: str) -> None:
+    """Move down to a cell with the arrow key, and run it."""
+    ids = [each["id"] for each in notebook.cells()]
+    active = "window.jupyterapp.shell.currentWidget.content.activeCellIndex"
+    notebook.page.keyboard.press("Escape")
+    while (at := notebook.page.evaluate(active)) != ids.index(cell):
+        notebook.page.keyboard.press("ArrowDown" if at < ids.index(cell) else "ArrowUp")
+    notebook.page.keyboard.press("Control+Enter")
+
+
+def press(page: Page, name: str, says: str, key: str = "Space") -> None:
+    """Press a button with a key, and wait for what the panel says then."""
+    tab_to(page, name)
+    page.keyboard.press(key)
+    page.locator(".iot-panel:visible").get_by_text(says).first.wait_for()
+
+
+def test_the_whole_lesson_by_keyboard_alone(empty_desk: Desk) -> None:
+    page = empty_desk.page()
+    keys = page.keyboard
+
+    def begin(name: str, *cells: str) -> None:
+        notebook = Notebook(page, empty_desk.address, name)
+        for each in cells:
+            go_to(notebook, each)
+        page.locator(".iot-panel:visible .iot-title").last.wait_for()
+
+    begin("01-thing", "connect", "panel")
+    tab_to(page, "Name")
+    keys.press("Control+A")
+    keys.type("my button")
+    page.locator(".iot-wrong").get_by_text("is not allowed").wait_for()
+    for _ in " button":
+        keys.press("Backspace")
+    keys.type("-button")
+    press(page, "Create thing", "The registry has the Thing my-button.")
+
+    begin("02-policy", "connect", "panel")
+    tab_to(page, "Start from")
+    for key in ("Space", "ArrowDown", "Enter"):  # Space opens the list
+        keys.press(key)
+    press(page, "Create", "The policy my-button-policy is in force.", "Enter")
+
+    begin("03-certificate", "connect", "panel")
+    press(page, "1. Create certificate", "INACTIVE")
+    press(page, "2. Activate", "The certificate is active.")
+    press(page, "3. Attach policy", "has the policy my-button-policy.")
+    press(page, "4. Attach to the Thing", "is attached to the Thing my-button.")
+
+    begin("04-closing", "connect", "checklist", "panel")
+    press(page, "Press", '"clickType": "SINGLE"')
+    found = policy.find(empty_desk.aws.iot, "my-button-policy")
+    intended = policy.intended(empty_desk.aws.region, empty_desk.aws.number, thing.EXAMPLE_SERIAL)
+    assert found is not None and found.text == policy.to_json(intended)
+    page.close()
+
+
+_TOO_WIDE = """panel => [panel, ...panel.querySelectorAll('*')]
+    .filter(it => !['INPUT', 'SELECT', 'TEXTAREA'].includes(it.tagName))
+    .filter(it => it.scrollWidth > it.clientWidth + 1 && getComputedStyle(it).display !== 'inline')
+    .map(it => `${it.tagName}.${it.className}: ${it.scrollWidth} > ${it.clientWidth}`)"""
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_both_themes_and_zoomed_to_200_percent(desk: Desk, theme: str) -> None:
+    page = desk.page(height=6000, zoom=2)
+    for name in NOTEBOOKS:
+        notebook = Notebook(page, desk.address, name)
+        notebook.use_theme(theme)
+        notebook.run_all()
+        for of, title, cell in PANELS:
+            if of == name:
+                panel = notebook.panel(title, cell=cell)
+                notebook.picture(panel, f"{cell}-{theme[11:].lower()}-200")
+                assert panel.evaluate(_TOO_WIDE) == [], title
+        assert notebook.findings() == [], name
+        notebook.shut_down()
+    page.close()
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_what_is_wrong_is_readable_too(empty_desk: Desk, theme: str) -> None:
+    """Red on either ground, in words and by more than the colour: a bad name, a refused press."""
+    page = empty_desk.page()
+    notebook = Notebook(page, empty_desk.address, "01-thing")
+    notebook.use_theme(theme)
+    notebook.run("connect", "panel")
+    panel = notebook.panel("Register a Thing")
+    panel.get_by_label("Name", exact=True).fill("my button")
+    panel.get_by_text("is not allowed").wait_for()
+    assert panel.get_by_role("button", name="Create thing").is_disabled()
+    assert notebook.findings() == []
+    notebook.picture(panel, f"refused-{theme[11:].lower()}")
+
+    notebook = Notebook(page, empty_desk.address, "02-policy")
+    notebook.run("connect", "panel")
+    panel = notebook.panel("Create a policy")
+    panel.get_by_label("Advanced mode (JSON)").check()
+    panel.get_by_label("Start from").select_option("The post's own JSON")
+    panel.get_by_text("can never match").wait_for()
+    assert notebook.findings() == []
+    notebook.picture(panel, f"posted-{theme[11:].lower()}")
+    panel.get_by_label("Policy document").fill('{"Version": ')
+    panel.get_by_text("(line 1, column 13)").wait_for()
+    assert notebook.findings() == []
+
+    notebook = Notebook(page, empty_desk.address, "04-closing")
+    notebook.run("connect", "checklist", "panel")
+    panel = notebook.panel("Press the button")
+    panel.get_by_role("button", name="Press", exact=True).click()
+    refusal = panel.get_by_role("alert")
+    refusal.wait_for()
+    assert "issue its certificate first" in refusal.inner_text()
+    red, green, blue = map(
+        int, refusal.evaluate("it => getComputedStyle(it).color.match(/\\d+/g)")[:3]
+    )
+    assert red > 1.5 * max(green, blue)
+    assert notebook.findings() == []
+    notebook.picture(panel, f"refused-{theme[11:].lower()}")
+    page.close()

@@ -1,0 +1,30 @@
+"""The listener that the button's panel prepares for itself."""
+
+import pytest
+
+from helpers import button, closing, listener
+from helpers.account import Account
+
+SERIAL = "G030JF055364XVRB"
+
+
+def test_it_may_listen_to_one_button_and_nothing_else(aws: Account) -> None:
+    ear = listener.prepare(aws, SERIAL, "my-ear")
+    assert ear.name == "my-ear"
+    with button.listen(ear, f"iotbutton/{SERIAL}") as arrived:
+        assert arrived.empty
+    with pytest.raises(button.Refused, match="subscribe"), button.listen(ear, "#"):
+        pass
+    with pytest.raises(button.Refused, match="publish"):
+        button.press(ear)
+
+
+def test_prepared_again_it_is_the_same(aws: Account) -> None:
+    assert listener.prepare(aws, SERIAL, "my-ear") == listener.prepare(aws, SERIAL, "my-ear")
+    assert len(closing.look(aws).certificates) == 1
+
+
+def test_clean_up_takes_it_away(aws: Account) -> None:
+    listener.prepare(aws, SERIAL, "my-ear")
+    closing.clean_up(aws)
+    assert closing.look(aws).empty
