@@ -57,6 +57,7 @@ def run(chosen: argparse.Namespace) -> None:
     if shutil.which("node") is None:
         raise LessonError("The hub's proxy needs Node 18 or newer. On Debian: apt-get install npm")
     folder = chosen.folder.resolve()
+    os.umask(0o077)  # what is made for a class is its owner's alone, unless it says otherwise
     make_folders(folder)
     try:
         with FileLock(folder / "hub" / "running.lock", blocking=False):

@@ -4,7 +4,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from prettytable import PrettyTable
@@ -24,6 +24,7 @@ class Class:
 
     url: str
     members: Path
+    _open: dict[str, Account] = field(default_factory=dict, repr=False)
 
     @property
     def learners(self) -> list[Member]:
@@ -37,8 +38,10 @@ class Class:
         return next(each for each in accounts.read(self.members) if each.teacher)
 
     def account(self, learner: Member) -> Account:
-        """Open a learner's account."""
-        return join(self.url, learner.key)
+        """Open a learner's account, once: a boto3 client takes a tenth of a second to make."""
+        if learner.key not in self._open:
+            self._open[learner.key] = join(self.url, learner.key)
+        return self._open[learner.key]
 
     def ask(self, page: str, learner: Member) -> object:
         """Ask the sandbox for a page about a learner."""
