@@ -10,12 +10,12 @@ import psutil
 
 from helpers.errors import LessonError
 
-LAB_MB, KERNEL_MB, KERNELS = 125, 75, 2
-"""What a learner's Lab takes, what each notebook's kernel takes, and how many are open at once.
+LAB_MB, KERNEL_MB, KERNELS = 130, 77, 4
+"""What a learner's Lab takes, what a notebook's kernel takes, and how many notebooks stay open.
 
 Measured with ``./tutorial bench workshop``; see README.md.
 """
-BASE_MB = 450
+BASE_MB = 300
 """The hub, its proxy and the sandbox."""
 
 
