@@ -48,7 +48,7 @@ def test_without_root_only_with_trust(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_sum_is_said_up_front() -> None:
     each = plan.LAB_MB + plan.KERNELS * plan.KERNEL_MB
     assert plan.needed_mb(30) - plan.needed_mb(29) == each
-    assert plan.describe(1).startswith("1 learners need about 0.7 GB of memory;")
+    assert plan.describe(1).startswith("1 learner needs about 0.9 GB of memory")
     assert "too little" not in plan.describe(1)
     assert "too little" in plan.describe(10_000_000)
 
