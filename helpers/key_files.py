@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from helpers.errors import LessonError
 
 if TYPE_CHECKING:
     from mypy_boto3_iot.type_defs import CreateKeysAndCertificateResponseTypeDef
+
+_UNFINISHED = ".unfinished"
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,20 @@ class KeyFiles:
         certificate = x509.load_pem_x509_certificate(self.certificate.read_bytes())
         return certificate.fingerprint(hashes.SHA256()).hex()
 
+    def computed_public_key(self) -> PublicKeyTypes | None:
+        """Compute the public key from the private one; ``None`` where that is not there, or half.
+
+        A certificate with this public key is of use to these files alone.
+        """
+        if not self.private_key.exists():
+            return None
+        try:
+            # Validating a key takes 50 ms and tells nothing here: its public key will not match.
+            pem, skip = self.private_key.read_bytes(), {"unsafe_skip_rsa_key_validation": True}
+            return load_pem_private_key(pem, None, **skip).public_key()
+        except ValueError:
+            return None
+
     def delete(self) -> None:
         """Delete the files, the private key last, and the folder."""
         for file in (self.root_ca, self.public_key, self.certificate, self.private_key):
@@ -69,6 +87,17 @@ def save(
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_CreateKeysAndCertificate.html
     """
+    keys = answer["keyPair"]
+    begin(folder, keys["PrivateKey"], keys["PublicKey"])
+    return finish(folder, answer["certificatePem"], root_ca=root_ca)
+
+
+def begin(folder: Path, private_key: str, public_key: str) -> None:
+    """Write the two keys, PEM, of a certificate that is still to come.
+
+    Raises:
+        LessonError: the folder is there already. Nothing is overwritten.
+    """
     if folder.exists():
         raise LessonError(
             f"{folder} is there already, and a private key is written once. "
@@ -76,9 +105,14 @@ def save(
         )
     unfinished = KeyFiles(in_the_making(folder))
     _make_private(unfinished.folder)
-    _write_once(unfinished.certificate, answer["certificatePem"])
-    _write_once(unfinished.private_key, answer["keyPair"]["PrivateKey"])
-    _write_once(unfinished.public_key, answer["keyPair"]["PublicKey"])
+    _write_once(unfinished.private_key, private_key)
+    _write_once(unfinished.public_key, public_key)
+
+
+def finish(folder: Path, certificate: str, *, root_ca: str) -> KeyFiles:
+    """Write the two certificates, PEM, beside the keys. From now on the folder has its name."""
+    unfinished = KeyFiles(in_the_making(folder))
+    _write_once(unfinished.certificate, certificate)
     _write_once(unfinished.root_ca, root_ca)
     unfinished.folder.rename(folder)
     return KeyFiles(folder)
@@ -86,7 +120,23 @@ def save(
 
 def in_the_making(folder: Path) -> Path:
     """Where *folder* is written before it is whole and gets its name."""
-    return folder.with_name(f"{folder.name}.unfinished")
+    return folder.with_name(f"{folder.name}{_UNFINISHED}")
+
+
+def folders(keys: Path) -> list[Path]:
+    """List the folders of key files in *keys*, those in the making among them."""
+    return sorted(folder for folder in keys.glob("[!.]*") if folder.is_dir())
+
+
+def unfinished(keys: Path) -> list[KeyFiles]:
+    """List what in *keys* an interrupted save left behind, or one is still at."""
+    return [KeyFiles(each) for each in folders(keys) if each.name.endswith(_UNFINISHED)]
+
+
+def all_saved(keys: Path) -> list[KeyFiles]:
+    """List the certificates whose files are saved, whole, in *keys*."""
+    whole = [each for each in folders(keys) if not each.name.endswith(_UNFINISHED)]
+    return [files for files in map(saved, whole) if files is not None]
 
 
 def saved(folder: Path) -> KeyFiles | None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from helpers.errors import LessonError
-from helpers.marker import MARKER
+from helpers.marker import MARKER, not_ours
+from helpers.patience import gone, until_gone
 
 if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient
@@ -33,6 +34,11 @@ class Thing:
     def type_name(self) -> None:
         """The lesson's Things have no type; policies may ask for one."""
 
+    @property
+    def made_here(self) -> bool:
+        """Whether it carries the lesson's marker."""
+        return self.attributes.get(MARKER[0]) == MARKER[1]
+
 
 def attributes(serial: str) -> dict[str, str]:
     """Give the attributes of the lesson's Things: the button's serial number, and who made it.
@@ -52,8 +58,9 @@ def register(iot: "IoTClient", name: str, *, serial: str = EXAMPLE_SERIAL) -> Th
         serial: The button's serial number, kept as an attribute.
 
     Raises:
-        LessonError: the name cannot be used; nothing is created.
-        ResourceAlreadyExistsException: it exists with other attributes.
+        LessonError: the name cannot be used, or a Thing of that name is there that the lesson did
+            not make; nothing is changed.
+        ResourceAlreadyExistsException: it is the lesson's, with another serial number.
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_CreateThing.html
     """
@@ -61,7 +68,13 @@ def register(iot: "IoTClient", name: str, *, serial: str = EXAMPLE_SERIAL) -> Th
     if problem:
         raise LessonError(f"A Thing cannot be named {name!r}: {problem}.")
     made = attributes(serial)
-    created = iot.create_thing(thingName=name, attributePayload={"attributes": made})
+    try:
+        created = iot.create_thing(thingName=name, attributePayload={"attributes": made})
+    except iot.exceptions.ResourceAlreadyExistsException:
+        there = find(iot, name)
+        if there is not None and not there.made_here:
+            raise not_ours("Thing", name) from None
+        raise
     return Thing(created["thingName"], created["thingArn"], made)
 
 
@@ -80,8 +93,12 @@ def find(iot: "IoTClient", name: str) -> Thing | None:
     return Thing(found["thingName"], found["thingArn"], found["attributes"])
 
 
-def made_here(iot: "IoTClient") -> list[Thing]:
+def made_here(iot: "IoTClient", *, prefix: str = "") -> list[Thing]:
     """List the Things that the lesson made, by their marker.
+
+    Args:
+        iot: A boto3 ``iot`` client.
+        prefix: What their names begin with: in a shared account, the learner's.
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_ListThings.html
     """
@@ -92,20 +109,29 @@ def made_here(iot: "IoTClient") -> list[Thing]:
         Thing(found["thingName"], found["thingArn"], found["attributes"])
         for page in pages
         for found in page["things"]
+        if found["thingName"].startswith(prefix)
     ]
 
 
 def remove(iot: "IoTClient", name: str) -> None:
     """Delete a Thing, detached from its certificates first. A missing one is no error.
 
+    Raises:
+        LessonError: the lesson did not make it, or it is still being detached after some minutes.
+
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_DeleteThing.html
     """
-    if find(iot, name) is None:
+    found = find(iot, name)
+    if found is None:
         return
-    for page in iot.get_paginator("list_thing_principals").paginate(thingName=name):
-        for principal in page["principals"]:
-            iot.detach_thing_principal(thingName=name, principal=principal)
-    iot.delete_thing(thingName=name)
+    if not found.made_here:
+        raise not_ours("Thing", name)
+    with gone():
+        for page in iot.get_paginator("list_thing_principals").paginate(thingName=name):
+            for principal in page["principals"]:
+                with gone():
+                    iot.detach_thing_principal(thingName=name, principal=principal)
+    until_gone(lambda: iot.delete_thing(thingName=name))
 
 
 def name_problem(name: str) -> str | None:

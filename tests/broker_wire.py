@@ -4,8 +4,9 @@ import socket
 import ssl
 from pathlib import Path
 
-from helpers.sandbox.broker.fields import Properties, binary, properties, text, variable
+from helpers.sandbox.broker.fields import binary, text, variable
 from helpers.sandbox.broker.packets import V5, V311, Connect, Publish, Subscribe, Subscription
+from helpers.sandbox.broker.properties import Properties, encode_properties
 
 TIMEOUT = 5.0
 """Seconds; an answer that takes longer fails the test."""
@@ -22,12 +23,12 @@ def encode_connect(asked: Connect, user: str | None = None, password: bytes | No
     tail = text(asked.client_id)
     if will:
         flags |= 4 | will.qos << 3 | will.retain << 5
-        tail += properties(will.properties) if asked.version == V5 else b""
+        tail += encode_properties(will.properties) if asked.version == V5 else b""
         tail += text(will.topic) + binary(will.payload)
     tail += text(user) if user is not None else b""
     tail += binary(password) if password is not None else b""
     head = text("MQTT") + bytes((asked.version, flags)) + asked.keep_alive.to_bytes(2, "big")
-    head += properties(asked.properties) if asked.version == V5 else b""
+    head += encode_properties(asked.properties) if asked.version == V5 else b""
     return packet(0x10, head + tail)
 
 
@@ -35,13 +36,13 @@ def encode_publish(message: Publish, version: int) -> bytes:
     first = 0x30 | message.duplicate << 3 | message.qos << 1 | message.retain
     head = text(message.topic)
     head += message.packet_id.to_bytes(2, "big") if message.qos else b""
-    head += properties(message.properties) if version == V5 else b""
+    head += encode_properties(message.properties) if version == V5 else b""
     return packet(first, head + message.payload)
 
 
 def encode_subscribe(asked: Subscribe, version: int) -> bytes:
     body = asked.packet_id.to_bytes(2, "big")
-    body += properties(asked.properties) if version == V5 else b""
+    body += encode_properties(asked.properties) if version == V5 else b""
     for each in asked.subscriptions:
         options = each.qos
         if version == V5:
@@ -63,10 +64,15 @@ class RawClient:
     """A blocking MQTT client that checks nothing and hides nothing."""
 
     def __init__(
-        self, context: ssl.SSLContext, port: int, *, session: ssl.SSLSession | None = None
+        self,
+        context: ssl.SSLContext,
+        port: int,
+        *,
+        session: ssl.SSLSession | None = None,
+        no_delay: bool = True,
     ) -> None:
         plain = socket.create_connection(("127.0.0.1", port), TIMEOUT)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, no_delay)
         self.socket = context.wrap_socket(plain, server_hostname="localhost", session=session)
         self.version = V311
         self._unread = b""

@@ -3,8 +3,12 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.request import Request, urlopen
 
+import boto3
+import in_process
+import lessons
 import pytest
 
 from helpers.account import Account, connect
@@ -48,6 +52,32 @@ def aws(state_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Acc
     monkeypatch.setenv("IOT_TUTORIAL_STATE_DIR", str(state_dir))
     monkeypatch.chdir(tmp_path)
     account = connect()
-    reset = Request(f"{account.sandbox.endpoint_url}/moto-api/reset", method="POST")
-    urlopen(reset).close()
+    reset(account)
     return account
+
+
+def reset(account: Account) -> None:
+    """Empty an account of a sandbox."""
+    urlopen(Request(f"{account.iot.meta.endpoint_url}/moto-api/reset", method="POST")).close()
+
+
+@pytest.fixture
+def stranger(aws: Account) -> Any:
+    """A client of someone else's, who works in the same account without the lesson."""
+    return boto3.client(
+        "iot",
+        endpoint_url=aws.iot.meta.endpoint_url,
+        region_name=aws.region,
+        aws_access_key_id="stranger",
+        aws_secret_access_key="stranger",
+    )
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty account in this process and an empty folder; waiting takes no time."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with lessons.few_keys(monkeypatch):
+        in_process.empty()
+        yield

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from helpers.sandbox.broker import limits
 from helpers.sandbox.broker.packets import V5, V311, Connect, Publish
+from helpers.sandbox.broker.properties import Property
 
 MEGABYTE = 1 << 20
 DEVICES = 500
@@ -119,6 +120,15 @@ def test_a_payload_that_never_ends(sandbox, device):
     assert memory() - before < 20 * MEGABYTE
 
 
+def test_a_client_that_does_not_hang_up(sandbox, device, monkeypatch):
+    monkeypatch.setattr(limits, "LINGER_SECONDS", 0.2)
+    with device.raw() as client:
+        client.connect("clinger")
+        client.publish("no/+/topic")
+        assert client.read() is None
+        assert eventually(lambda: not sandbox.broker._services.connections, within=2)
+
+
 def test_packets_of_one_byte_a_record(sandbox, device):
     with device.raw() as client:
         client.connect("slow")
@@ -184,6 +194,49 @@ def test_subscriptions_and_sessions_leave_nothing_behind(sandbox, device):
     assert eventually(lambda: sandbox.broker.connections == 0)
     assert not [key for key in endpoint._sessions if key[0].startswith("passing")]
     assert "passing" not in endpoint._routes._root.children
+
+
+def test_messages_heavy_with_properties(sandbox, device):
+    """Python keeps each property as objects: they count, and not by their bytes alone."""
+    refused = len(sandbox.log.lines)
+    many = {Property.USER_PROPERTY: [("", "")] * 1500}
+    heavy = encode_publish(Publish("heavy", b"", 1, packet_id=1, properties=many), V5)
+    before = memory()
+    with device.raw() as lazy, device.raw() as busy:
+        lazy.connect("lazy")
+        lazy.subscribe("heavy")
+        busy.connect("busy", version=V5)
+        for _ in range(100):
+            busy.send(heavy)
+            busy.read()
+        assert memory() - before < 10 * MEGABYTE
+    assert "does not read" in sandbox.log.lines[refused]
+
+
+def test_too_many_properties_are_refused(sandbox, device):
+    many = {Property.USER_PROPERTY: [("key", "word")] * 1000}
+    with device.raw() as client:
+        client.connect("verbose", version=V5)
+        client.send(encode_publish(Publish("a", b"", properties=many), V5))
+        assert client.read()[1][0] == 0x95
+
+
+def test_sessions_are_bounded(sandbox, device, monkeypatch):
+    endpoint = next(iter(sandbox.broker._services.endpoints._known.values()))
+    assert eventually(lambda: sandbox.broker.connections == 0)
+    monkeypatch.setattr(limits, "SESSIONS", len(endpoint._sessions) + 1)
+    with device.raw() as client:
+        assert client.connect("one", clean=False) is not None
+    with device.raw() as client:
+        assert client.connect("two", clean=False) is None
+    with device.raw() as client:
+        assert client.connect("one", clean=True) is not None
+
+
+def test_a_long_client_id_makes_no_long_line(sandbox, device):
+    with device.raw() as client:
+        client.connect("x" * 60_000)
+    assert len(sandbox.log.lines[-1]) < 500
 
 
 def test_no_line_of_the_log_is_a_devices_own(sandbox, device):

@@ -9,7 +9,6 @@ from paho.mqtt.properties import Properties as PahoProperties
 
 from helpers.sandbox.broker import encoder
 from helpers.sandbox.broker.decoder import decode, frames
-from helpers.sandbox.broker.fields import Property
 from helpers.sandbox.broker.packets import (
     V5,
     V311,
@@ -22,6 +21,7 @@ from helpers.sandbox.broker.packets import (
     Subscription,
     Unsubscribe,
 )
+from helpers.sandbox.broker.properties import Property
 from helpers.sandbox.broker.reasons import Reason, RefusedError
 
 P = Property

@@ -3,6 +3,7 @@
 import socket
 import ssl
 import stat
+import sys
 import time
 
 import pytest
@@ -78,7 +79,7 @@ def test_a_stranger_is_refused(sandbox):
         if client.connect("button") is None:
             raise ConnectionError
     assert eventually(lambda: len(sandbox.log.lines) == 1)
-    assert "not registered here" in sandbox.log.lines[0]
+    assert "not one that is registered here" in sandbox.log.lines[0]
     sandbox.check_honest(honest)
 
 
@@ -214,6 +215,20 @@ def test_a_taken_port_gives_way_to_a_free_one(sandbox):
         assert port not in (0, sandbox.port)
     finally:
         sandbox.run(other.stop())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="2026-11-23: a matter of Linux's TCP")
+def test_a_client_that_waits_for_tcp_is_not_kept_waiting(sandbox):
+    """As paho and mosquitto_pub do; without help each connect would take 40 ms more."""
+    device = sandbox.registered()
+    context = context_of(device)
+    taken = []
+    for _ in range(5):
+        start = time.monotonic()
+        with RawClient(context, sandbox.port, no_delay=False) as client:
+            client.connect("button")
+        taken.append(time.monotonic() - start)
+    assert min(taken) < 0.03
 
 
 def test_the_broker_is_localhost_by_every_name(sandbox):

@@ -1,6 +1,6 @@
 """The end of the lesson: what exists now, what is still to do, and the clean-up."""
 
-from helpers.closing.cleaning import Removed, clean_up
+from helpers.closing.cleaning import Removed, clean_up, to_remove
 from helpers.closing.drawing import Flowchart, flowchart
 from helpers.closing.form import button_form
 from helpers.closing.inventory import Inventory, look
@@ -17,4 +17,5 @@ __all__ = [
     "look",
     "readiness",
     "steps",
+    "to_remove",
 ]

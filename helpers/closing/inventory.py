@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from helpers import certificate, policy, thing
 from helpers.account import Account
 from helpers.certificate import Certificate
-from helpers.key_files import KeyFiles, saved
+from helpers.key_files import KeyFiles, all_saved
 from helpers.policy import AccountPolicy
 from helpers.thing import Thing
 
@@ -30,14 +30,15 @@ def look(account: Account) -> Inventory:
     """Look at what the lesson has made.
 
     Things and policies are found by their marker. A certificate is the lesson's where its files are
-    in the lesson's folder, or where all that it is attached to is the lesson's.
+    in the lesson's folder, where the ledger has it, or where all that it is attached to is the
+    lesson's.
     """
     iot = account.iot
-    things = thing.made_here(iot)
-    policies = policy.made_here(iot)
-    keys = _saved_keys(account)
-    ids = [files.certificate_id for files in keys]
-    ids += _attached_to(account, things, policies)
+    things = thing.made_here(iot, prefix=account.prefix)
+    policies = policy.made_here(iot, prefix=account.prefix)
+    keys = all_saved(account.keys)
+    known = [files.certificate_id for files in keys] + account.ledger.ids()
+    ids = known + _attached_to(account, things, policies)
     found = [certificate.find(iot, each) for each in dict.fromkeys(ids)]
     names = {each.name for each in things}, {each.name for each in policies}
     certificates = [
@@ -45,18 +46,11 @@ def look(account: Account) -> Inventory:
         for each in found
         if each is not None
         and (
-            each.certificate_id in {files.certificate_id for files in keys}
+            each.certificate_id in known
             or (set(each.things) <= names[0] and set(each.policies) <= names[1])
         )
     ]
     return Inventory(tuple(things), tuple(policies), tuple(certificates), tuple(keys))
-
-
-def _saved_keys(account: Account) -> list[KeyFiles]:
-    if not account.keys.exists():
-        return []
-    folders = sorted(folder for folder in account.keys.iterdir() if folder.is_dir())
-    return [files for files in map(saved, folders) if files is not None]
 
 
 def _attached_to(account: Account, things: list[Thing], policies: list[AccountPolicy]) -> list[str]:

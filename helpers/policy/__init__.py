@@ -21,11 +21,12 @@ from helpers.policy.errors import MalformedPolicy
 from helpers.policy.explanation import Explanation, explain
 from helpers.policy.findings import Finding, Findings, lint
 from helpers.policy.grammar import check
-from helpers.policy.in_force import AccountPolicy, find, made_here, put_in_force, remove
+from helpers.policy.in_force import TAGS, AccountPolicy, find, made_here, put_in_force, remove
 from helpers.policy.model import Policy, Request, parse
 from helpers.policy.verdicts import verdicts
 
 __all__ = [
+    "TAGS",
     "AccountPolicy",
     "Decision",
     "Explanation",

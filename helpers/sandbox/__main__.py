@@ -18,6 +18,14 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="of AWS's API (any free one)")
     parser.add_argument("--mqtt-port", type=int, default=0, help="of the broker (8883, if free)")
     parser.add_argument("--owner", type=int, metavar="PID", help="end when this process has gone")
+    parser.add_argument("--members", type=Path, help="serve the class that this file lists")
+    parser.add_argument(
+        "--faults",
+        type=int,
+        metavar="SEED",
+        default=os.environ.get("IOT_TUTORIAL_FAULTS"),
+        help="be as awkward as AWS: throttle, fail, lose answers, detach late",
+    )
     parser.add_argument("--stop", action="store_true", help="stop the running one instead")
     chosen = parser.parse_args()
     folder = (chosen.state_dir or process.state_dir()).resolve()
@@ -33,7 +41,11 @@ def main() -> None:
 
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        asyncio.run(Server(folder, owner=chosen.owner).run(chosen.port, chosen.mqtt_port))
+        asyncio.run(
+            Server(folder, owner=chosen.owner, members=chosen.members, faults=chosen.faults).run(
+                chosen.port, chosen.mqtt_port
+            )
+        )
     except LessonError as problem:
         sys.exit(str(problem))
 

@@ -44,6 +44,10 @@ class ControlPlane:
         # moto's registry is plain dictionaries, and the server has a thread a request.
         self._one_at_a_time = threading.Lock()
 
+    def service(self, environ: dict[str, Any]) -> str:
+        """Which of moto's services would answer: such as ``iotdata``."""
+        return str(self._moto.get_application(environ).service)  # type: ignore[attr-defined]
+
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request."""
         root, _, path = environ["PATH_INFO"].removeprefix("/").partition("/")

@@ -65,16 +65,36 @@ def running(folder: Path) -> Sandbox | None:
     return known if answer == asdict(known) else None
 
 
-def ask(sandbox: Sandbox, page: str) -> object:
+def at(url: str, *, key: str) -> Sandbox | None:
+    """The sandbox that answers at *url*, as it shows itself to the holder of an access key id."""
+    answer = ask(url, "about", key=key, timeout=STARTING_TAKES_AT_MOST)
+    try:
+        return Sandbox(**answer) if isinstance(answer, dict) else None
+    except TypeError:
+        return None
+
+
+def ask(sandbox: Sandbox | str, page: str, *, key: str = "", timeout: float = 5) -> object:
     """Ask a sandbox for one of its own pages.
+
+    Args:
+        sandbox: Which one, or its URL.
+        page: What follows ``/_sandbox/``.
+        key: The access key id to ask with; a class's sandbox answers none without.
+        timeout: Seconds.
 
     Returns:
         The answer; ``None`` where nothing, or something else, answers there.
     """
     # No proxy: whatever the environment says, this stays on the machine.
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    url = sandbox if isinstance(sandbox, str) else sandbox.endpoint_url
+    request = urllib.request.Request(  # noqa: S310  a sandbox's address
+        f"{url}/_sandbox/{page}",
+        headers={"Authorization": f"Credential={key}/"},
+    )
     try:
-        with direct.open(f"{sandbox.endpoint_url}/_sandbox/{page}", timeout=5) as answer:
+        with direct.open(request, timeout=timeout) as answer:
             return json.load(answer)
     except (URLError, OSError, ValueError):
         return None
@@ -108,14 +128,23 @@ def stop(folder: Path) -> bool:
     Returns:
         Whether one was running.
     """
-    found = running(folder)
-    if found is None:
+    known = last_known(folder)
+    if known is None:
         return False
     with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(found.pid)
-        process.terminate()
-        process.wait(timeout=10)
-    return True
+        process = psutil.Process(known.pid)
+        # It may be ending already; or its number may be another process's by now.
+        if "helpers.sandbox" in process.cmdline():
+            process.terminate()
+            _wait_until_gone(process)
+            return True
+    return False
+
+
+def _wait_until_gone(process: psutil.Process) -> None:
+    # One that has ended and that nobody has collected yet is gone, too.
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.02)
 
 
 def _make_private(folder: Path) -> None:

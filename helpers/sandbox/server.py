@@ -13,7 +13,11 @@ from moto.iot.models import iot_backends
 
 from helpers.errors import LessonError
 from helpers.sandbox import control, gaps, process
+from helpers.sandbox.accounts import Members
 from helpers.sandbox.broker import Broker
+from helpers.sandbox.faults import Faults
+from helpers.sandbox.gate import Gate
+from helpers.sandbox.milestones import PRESSED, Milestones
 from helpers.sandbox.registry import Registry
 from helpers.sandbox.state import State
 
@@ -24,14 +28,33 @@ IDLE_SECONDS = 8 * 3600.0
 class Server:
     """A sandbox that is being served."""
 
-    def __init__(self, folder: Path, *, owner: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        owner: int | None = None,
+        members: Path | None = None,
+        faults: int | None = None,
+    ) -> None:
+        """Set up a sandbox.
+
+        Args:
+            folder: Where it keeps what it knows.
+            owner: A process id; the sandbox ends when that process has gone.
+            members: The list of a class, each of whom gets an account of their own; without it,
+                any key opens the one account.
+            faults: The seed of a plan by which it is as awkward as AWS; without it, it is not.
+        """
         self._folder = folder
+        self._members = Members(members) if members else None
+        self._faults = faults
         self._owners = {psutil.Process(owner)} if owner else set[psutil.Process]()
         self._owned = bool(self._owners)
         self._last_used = time.monotonic()
         self._state = State(folder / "registry.pickle")
         self._registry = Registry()
         self._broker = Broker(self._registry, state_dir=folder)
+        self._milestones = Milestones(folder / "milestones.json")
 
     async def run(self, port: int, mqtt_port: int) -> None:
         """Serve until SIGTERM or SIGINT, or until nobody needs it any more.
@@ -66,9 +89,18 @@ class Server:
         mqtt_port = await self._broker.start(
             port=mqtt_port or (before.mqtt_port if before else 8883)
         )
-        pages = {"about": self._about, "owner": self._add_owner, "refusals": self._refusals}
+        pages = {
+            "about": self._about,
+            "owner": self._add_owner,
+            "refusals": self._refusals,
+            "passed": self._milestones.reach,
+            "milestones": self._milestones.of,
+            "forget": self._milestones.forget,
+        }
         plane = control.ControlPlane(pages, self._changed)
-        server = control.serve(plane, port or _port_of(before))
+        front = Gate(plane, self._members) if self._members else plane
+        application = front if self._faults is None else Faults(front, self._faults)
+        server = control.serve(application, port or _port_of(before))
         self._here = process.Sandbox(
             endpoint_url=f"http://{control.LOOPBACK}:{server.port}",
             mqtt_host=gaps.endpoint.MQTT_HOST,
@@ -93,6 +125,8 @@ class Server:
 
     async def _until(self, ending: asyncio.Event) -> None:
         while not ending.is_set() and self._needed():
+            for account in self._broker.published():
+                self._milestones.reach(f"{account}/{PRESSED}")
             try:
                 await asyncio.wait_for(ending.wait(), timeout=1)
             except TimeoutError:
@@ -111,8 +145,8 @@ class Server:
         self._registry.changed()
         self._state.save()
 
-    def _about(self, _: str) -> object:
-        return asdict(self._here)
+    def _about(self, account: str) -> object:
+        return asdict(self._here) | ({"account": account} if account else {})
 
     def _add_owner(self, pid: str) -> object:
         owner = psutil.Process(int(pid))

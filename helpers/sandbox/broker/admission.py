@@ -6,8 +6,8 @@ from functools import partial
 from helpers import policy
 from helpers.sandbox.broker import limits
 from helpers.sandbox.broker.authority import Authority
-from helpers.sandbox.broker.fields import Property
 from helpers.sandbox.broker.packets import V5, Connect, Publish, Subscribe
+from helpers.sandbox.broker.properties import Property
 from helpers.sandbox.broker.reasons import Reason, RefusedError
 from helpers.sandbox.broker.topics import check_topic
 from helpers.sandbox.registry import Certificate, Registry

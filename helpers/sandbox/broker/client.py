@@ -7,7 +7,6 @@ from helpers.sandbox.broker import encoder, limits
 from helpers.sandbox.broker.admission import check_message, check_subscribe
 from helpers.sandbox.broker.authority import Authority
 from helpers.sandbox.broker.endpoint import Endpoint
-from helpers.sandbox.broker.fields import Properties, Property, Value, number
 from helpers.sandbox.broker.packets import (
     V5,
     Connect,
@@ -20,8 +19,9 @@ from helpers.sandbox.broker.packets import (
     Subscription,
     Unsubscribe,
 )
+from helpers.sandbox.broker.properties import Properties, Property, Value, number
 from helpers.sandbox.broker.reasons import Reason, RefusedError
-from helpers.sandbox.broker.topics import check_filter
+from helpers.sandbox.broker.topics import check_filter, check_topic
 
 if TYPE_CHECKING:
     from helpers.sandbox.broker.connection import Connection
@@ -133,9 +133,9 @@ class Client:
             self._endpoint.end(self.session)
 
     def _publish(self, packet: Publish) -> None:
-        if packet.properties:
-            self._resolve_alias(packet)
         try:
+            if packet.properties:
+                self._resolve_alias(packet)
             check_message(packet, self.authority)
             self._endpoint.publish(packet, self.session)
         except RefusedError as error:
@@ -157,6 +157,7 @@ class Client:
                 Reason.TOPIC_ALIAS_INVALID, f"topic aliases go up to {limits.TOPIC_ALIASES}"
             )
         if packet.topic:
+            check_topic(packet.topic)
             self._aliases[alias] = packet.topic
         elif alias in self._aliases:
             packet.topic = self._aliases[alias]

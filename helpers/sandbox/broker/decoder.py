@@ -6,7 +6,7 @@ https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html
 
 from collections.abc import Callable, Iterator
 
-from helpers.sandbox.broker.fields import NO_PROPERTIES, Property, Reader
+from helpers.sandbox.broker.fields import Reader
 from helpers.sandbox.broker.packets import (
     V5,
     V311,
@@ -20,6 +20,7 @@ from helpers.sandbox.broker.packets import (
     Subscription,
     Unsubscribe,
 )
+from helpers.sandbox.broker.properties import NO_PROPERTIES, Property, read_properties
 from helpers.sandbox.broker.reasons import MalformedError, Reason, RefusedError
 
 P = Property
@@ -128,7 +129,7 @@ def _publish(flags: int, reader: Reader, version: int) -> Publish:
         raise MalformedError("impossible QoS flags")
     topic = reader.text()
     packet_id = _packet_id(reader) if qos else 0
-    properties = reader.properties(_PUBLISH) if version == V5 else NO_PROPERTIES
+    properties = read_properties(reader, _PUBLISH) if version == V5 else NO_PROPERTIES
     retain, duplicate = bool(flags & 1), bool(flags & 8)
     return Publish(topic, reader.rest(), qos, retain, duplicate, packet_id, properties)
 
@@ -143,7 +144,7 @@ def _connect(reader: Reader, _: int) -> Connect:
     flags, keep_alive = reader.byte(), reader.short()
     if flags & 1:
         raise MalformedError("reserved flags are set")
-    properties = reader.properties(_CONNECT) if version == V5 else NO_PROPERTIES
+    properties = read_properties(reader, _CONNECT) if version == V5 else NO_PROPERTIES
     client_id = reader.text()
     will = _will(flags, reader, version)
     if flags & 0x80:
@@ -163,7 +164,7 @@ def _will(flags: int, reader: Reader, version: int) -> Publish | None:
         return None
     if qos == 3:
         raise MalformedError("impossible QoS flags")
-    properties = reader.properties(_WILL) if version == V5 else NO_PROPERTIES
+    properties = read_properties(reader, _WILL) if version == V5 else NO_PROPERTIES
     return Publish(reader.text(), reader.binary(), qos, retain, properties=properties)
 
 
@@ -172,13 +173,13 @@ def _puback(reader: Reader, version: int) -> Puback:
     if version == V5 and reader.more():
         reader.byte()
         if reader.more():
-            reader.properties(_ACKNOWLEDGEMENT)
+            read_properties(reader, _ACKNOWLEDGEMENT)
     return packet
 
 
 def _subscribe(reader: Reader, version: int) -> Subscribe:
     packet_id = _packet_id(reader)
-    properties = reader.properties(_SUBSCRIBE) if version == V5 else NO_PROPERTIES
+    properties = read_properties(reader, _SUBSCRIBE) if version == V5 else NO_PROPERTIES
     subscriptions = [_subscription(reader, version)]
     while reader.more():
         subscriptions.append(_subscription(reader, version))
@@ -196,7 +197,7 @@ def _subscription(reader: Reader, version: int) -> Subscription:
 def _unsubscribe(reader: Reader, version: int) -> Unsubscribe:
     packet_id = _packet_id(reader)
     if version == V5:
-        reader.properties(_UNSUBSCRIBE)
+        read_properties(reader, _UNSUBSCRIBE)
     filters = [reader.text()]
     while reader.more():
         filters.append(reader.text())
@@ -210,7 +211,7 @@ def _pingreq(_: Reader, __: int) -> Pingreq:
 def _disconnect(reader: Reader, version: int) -> Disconnect:
     reason = reader.byte() if version == V5 and reader.more() else Reason.SUCCESS
     more = version == V5 and reader.more()
-    properties = reader.properties(_DISCONNECT) if more else NO_PROPERTIES
+    properties = read_properties(reader, _DISCONNECT) if more else NO_PROPERTIES
     return Disconnect(reason, properties)
 
 

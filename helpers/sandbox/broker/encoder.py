@@ -3,15 +3,9 @@
 from collections.abc import Sequence
 
 from helpers.sandbox.broker import limits
-from helpers.sandbox.broker.fields import (
-    NO_PROPERTIES,
-    Properties,
-    Property,
-    properties,
-    text,
-    variable,
-)
+from helpers.sandbox.broker.fields import text, variable
 from helpers.sandbox.broker.packets import V5, V311
+from helpers.sandbox.broker.properties import NO_PROPERTIES, Properties, Property, encode_properties
 from helpers.sandbox.broker.reasons import Reason
 
 PINGRESP = b"\xd0\x00"
@@ -29,7 +23,7 @@ _OFFER: Properties = {
 
 def connack(version: int, *, session_present: bool, granted: Properties = NO_PROPERTIES) -> bytes:
     """Welcome a client; *granted* is what it asked for otherwise than it gets it (MQTT 5)."""
-    tail = properties({**_OFFER, **granted}) if version == V5 else b""
+    tail = encode_properties({**_OFFER, **granted}) if version == V5 else b""
     return _packet(0x20, bytes((session_present, Reason.SUCCESS)) + tail)
 
 
@@ -58,7 +52,7 @@ def publish(
     if packet_id:
         head += packet_id.to_bytes(2, "big")
     if version == V5:
-        head += properties(carried) if carried else b"\0"
+        head += encode_properties(carried) if carried else b"\0"
     return _packet(first, head + payload)
 
 
@@ -93,4 +87,4 @@ def _packet(first: int, body: bytes) -> bytes:
 
 
 def _reason_string(why: str) -> bytes:
-    return properties({Property.REASON_STRING: why}) if why else b"\0"
+    return encode_properties({Property.REASON_STRING: why}) if why else b"\0"

@@ -16,6 +16,8 @@ class Endpoint:
     def __init__(self) -> None:
         self.connected: dict[str, Link] = {}
         """By client id: two connections with one id cannot live together."""
+        self.published = False
+        """Whether a device has published since this was last looked at."""
         self._sessions: dict[tuple[str, str], Session] = {}
         self._routes: Tree[Session, Subscription] = Tree()
         self._retained: dict[str, Publish] = {}
@@ -107,6 +109,7 @@ class Endpoint:
             accept(message)
         if message.retain:
             self._retain(message)
+        self.published = self.published or origin is not None
         for session, subscription in _best(self._routes.match(message.topic)):
             if subscription.no_local and origin is session:
                 continue
@@ -115,7 +118,7 @@ class Endpoint:
 
     def _retain(self, message: Publish) -> None:
         replaced = self._retained.get(message.topic)
-        grows = len(message.payload) - (len(replaced.payload) if replaced else 0)
+        grows = (message.weight if message.payload else 0) - (replaced.weight if replaced else 0)
         full = len(self._retained) >= limits.RETAINED_MESSAGES and not replaced
         if message.payload and (full or self._retained_bytes + grows > limits.RETAINED_BYTES):
             raise RefusedError(Reason.QUOTA_EXCEEDED, "this sandbox can retain no more messages")
@@ -148,6 +151,13 @@ class Endpoints:
     def of(self, account: str, region: str) -> Endpoint:
         """The endpoint of an account in a Region."""
         return self._known.setdefault((account, region), Endpoint())
+
+    def published(self) -> set[str]:
+        """The accounts whose devices have published since this was last asked."""
+        found = {account for (account, _), endpoint in self._known.items() if endpoint.published}
+        for endpoint in self._known.values():
+            endpoint.published = False
+        return found
 
     def expire(self) -> None:
         """End, everywhere, the sessions whose clients stayed away for too long."""

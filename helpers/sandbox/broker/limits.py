@@ -21,6 +21,10 @@ SESSION_SECONDS = 3600
 SESSION_SECONDS_MAX = 7 * 24 * 3600
 
 # Ours: a sandbox on a laptop must not grow without bound.
+PROPERTIES_BYTES = 8 * 1024
+"""The MQTT 5 properties of one packet."""
+PROPERTY_WEIGHT = 256
+"""What one property of a message that waits counts for, in bytes: Python keeps it as objects."""
 CONNECTIONS = 900
 """Fits under the usual 1024 open files of a process."""
 SESSIONS = 2000

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from helpers.sandbox.broker.fields import Properties
+from helpers.sandbox.broker import limits
+from helpers.sandbox.broker.properties import Properties
 
 V311 = 4
 V5 = 5
@@ -21,6 +22,13 @@ class Publish:
     properties: Properties = field(default_factory=dict)
     expires: float | None = None
     """When it need not be delivered any more, on time.monotonic()'s clock."""
+
+    @property
+    def weight(self) -> int:
+        """What it counts for in memory while it waits or is retained, in bytes."""
+        values = self.properties.values()
+        count = sum(len(each) if isinstance(each, list) else 1 for each in values)
+        return len(self.payload) + limits.PROPERTY_WEIGHT * count
 
 
 @dataclass(slots=True)

@@ -50,7 +50,7 @@ class Refusals:
         """Log a refusal, and keep it where the account is known."""
         refusal = Refusal(
             datetime.now(UTC),
-            client_id,
+            client_id[: limits.CLIENT_ID_BYTES],
             certificate.certificate_id[:8] if certificate else "",
             error.action,
             error.resource,

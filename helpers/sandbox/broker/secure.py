@@ -79,8 +79,12 @@ class SecureProtocol(asyncio.BufferedProtocol, ABC):
                 self._tls.unwrap()
         self._flush_records()
         self._transport.resume_reading()
-        if not self._transport.is_closing():
+        if self._transport.is_closing():
+            return
+        try:
             self._transport.write_eof()
+        except OSError:
+            self.abort()  # the peer has gone before
 
     def abort(self) -> None:
         """Close at once; what waits is lost."""

@@ -128,6 +128,10 @@ class Broker:
         message = Publish(topic, payload, min(qos, 1), retain)
         self._loop.call_soon_threadsafe(self._publish, account, region, message)
 
+    def published(self) -> set[str]:
+        """The accounts whose devices have published since this was last asked."""
+        return self._services.endpoints.published()
+
     def refusals(self, account: str) -> list[Refusal]:
         """The last 100 refusals of an account, the newest last."""
         return self._services.refusals.of(account)

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from helpers.sandbox.broker import encoder, limits
 from helpers.sandbox.broker.authority import Authority
-from helpers.sandbox.broker.fields import Properties, Property, number
 from helpers.sandbox.broker.packets import Publish, Subscription
+from helpers.sandbox.broker.properties import Properties, Property, number
 from helpers.sandbox.broker.reasons import Reason, RefusedError
 
 _FOR_THE_BROKER = (Property.TOPIC_ALIAS, Property.MESSAGE_EXPIRY, Property.WILL_DELAY)
@@ -21,6 +21,8 @@ class _Delivery:
     message: Publish
     qos: int
     retain: bool
+    packet_id: int = 0
+    """Given when it is first sent with QoS 1; the same when it is sent again."""
 
 
 class Link(Protocol):
@@ -69,25 +71,21 @@ class Session:
         self._refused: set[str] = set()
 
     def attach(self, link: Link) -> None:
-        """The client is there: send again what it has not acknowledged, then what waits."""
+        """The client is there: send what waits."""
         self.link = link
         if self.will:
             self.will.cancel()
         self._refused.clear()
-        for packet_id, delivery in list(self._unacknowledged.items()):
-            if not self._send(link, delivery, packet_id, duplicate=True):
-                self.acknowledge(packet_id)
         self.pump()
 
     def detach(self) -> None:
-        """The client is away: keep what has QoS 1."""
+        """The client is away: keep what has QoS 1, first of all what it has not acknowledged."""
         self.link = None
         self.expires = time.monotonic() + self.lasts
-        kept = [delivery for delivery in self._waiting if delivery.qos]
-        self._waiting.clear()
-        self._bytes = sum(len(each.message.payload) for each in self._unacknowledged.values())
-        for delivery in kept:
-            self._enqueue(delivery)
+        kept = [*self._unacknowledged.values(), *(each for each in self._waiting if each.qos)]
+        self._unacknowledged.clear()
+        self._waiting = deque(kept)
+        self._bytes = sum(each.message.weight for each in kept)
 
     def deliver(self, message: Publish, qos: int, *, retain: bool = False) -> None:
         """Deliver a message now, or as soon as the client can take it."""
@@ -95,10 +93,11 @@ class Session:
             return
         full = (
             len(self._waiting) >= limits.QUEUED_MESSAGES
-            or self._bytes + len(message.payload) > limits.QUEUED_BYTES
+            or self._bytes + message.weight > limits.QUEUED_BYTES
         )
         if not full:
-            self._enqueue(_Delivery(message, qos, retain))
+            self._waiting.append(_Delivery(message, qos, retain))
+            self._bytes += message.weight
             self.pump()
         elif self.link:
             self.link.cut(
@@ -111,7 +110,7 @@ class Session:
         """The client has a QoS 1 message."""
         delivery = self._unacknowledged.pop(packet_id, None)
         if delivery:
-            self._bytes -= len(delivery.message.payload)
+            self._bytes -= delivery.message.weight
             if self._waiting:
                 self.pump()
 
@@ -122,30 +121,26 @@ class Session:
             if waiting[0].qos and len(self._unacknowledged) >= link.receive_maximum:
                 return
             delivery = waiting.popleft()
-            packet_id = self._next_id() if delivery.qos else 0
-            if self._send(link, delivery, packet_id) and packet_id:
-                self._unacknowledged[packet_id] = delivery
+            if self._send(link, delivery) and delivery.qos:
+                self._unacknowledged[delivery.packet_id] = delivery
             else:
-                self._bytes -= len(delivery.message.payload)
+                self._bytes -= delivery.message.weight
 
-    def _enqueue(self, delivery: _Delivery) -> None:
-        self._waiting.append(delivery)
-        self._bytes += len(delivery.message.payload)
-
-    def _send(
-        self, link: Link, delivery: _Delivery, packet_id: int, *, duplicate: bool = False
-    ) -> bool:
+    def _send(self, link: Link, delivery: _Delivery) -> bool:
         message = delivery.message
+        duplicate = delivery.packet_id > 0
         if message.expires is not None and message.expires <= time.monotonic():
             return False
         if not link.authority.allows("iot:Receive", f"topic/{message.topic}"):
             self._note_refused(link, message.topic)
             return False
+        if delivery.qos and not duplicate:
+            delivery.packet_id = self._next_id()
         packet = encoder.publish(
             link.version,
             message.topic,
             message.payload,
-            packet_id=packet_id,
+            packet_id=delivery.packet_id,
             retain=delivery.retain,
             duplicate=duplicate,
             carried=_carried(message),

@@ -108,8 +108,8 @@ def explain(error: ssl.SSLError) -> str:
     """Say in one sentence what went wrong in a handshake, and what to do about it."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
-            f"the client's certificate is not registered here ({error.verify_message}): "
-            "create it in this sandbox, or register it"
+            "the client's certificate is not one that is registered here, or it is not valid "
+            f"({error.verify_message}): create one in this sandbox, or register it"
         )
     reason = error.reason or str(error)
     return _REASONS.get(reason, f"the TLS handshake failed: {reason.replace('_', ' ').lower()}")

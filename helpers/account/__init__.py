@@ -1,0 +1,36 @@
+"""Connect to AWS IoT: the local sandbox, unless a real account is asked for in so many words."""
+
+import os
+
+from helpers.account import real, sandbox
+from helpers.account.model import Account, Refusal
+from helpers.account.sandbox import join
+from helpers.errors import LessonError
+
+__all__ = ["Account", "Refusal", "connect", "join"]
+
+_TARGETS = {"sandbox": sandbox.connect, "aws": real.connect}
+
+
+def connect(*, target: str | None = None) -> Account:
+    """Connect to AWS IoT.
+
+    The sandbox answers whatever credentials, profiles and ``AWS_*`` variables the machine holds. It
+    is started if it is not running. In a class the one at ``IOT_TUTORIAL_SANDBOX_URL`` answers,
+    with the account that the access key id in ``IOT_TUTORIAL_ACCESS_KEY`` opens.
+
+    Args:
+        target: ``sandbox``, or ``aws`` for a real account; ``IOT_TUTORIAL_TARGET`` where not given,
+            the sandbox where that is not set either. A real account is named as well:
+            ``IOT_TUTORIAL_ACCOUNT``, and the region: ``IOT_TUTORIAL_REGION`` or AWS's own setting.
+
+    Raises:
+        LessonError: the learner's name cannot be used in AWS's names, the sandbox does not start,
+            or the real account is not the one that was named.
+    """
+    target = target or os.environ.get("IOT_TUTORIAL_TARGET") or "sandbox"
+    if target not in _TARGETS:
+        raise LessonError(
+            f"There is no target {target!r}: 'sandbox' and 'aws' are the ones to ask for."
+        )
+    return _TARGETS[target]()

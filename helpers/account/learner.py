@@ -1,0 +1,63 @@
+"""Whose lesson it is: the name that everything made in the account begins with."""
+
+import hashlib
+import os
+import re
+import sys
+
+from helpers.errors import LessonError
+
+
+def checked(learner: str, where: str) -> str:
+    """Give the learner's name back, if AWS's names can begin with it.
+
+    No ``-``: it ends the name, so that what ``ada`` made is never taken for ``ada-b``'s.
+
+    Args:
+        learner: 1 to 32 letters, digits and ``_``.
+        where: Where it was said, for the error.
+
+    Raises:
+        LessonError: it holds something else.
+    """
+    if not re.fullmatch("[a-zA-Z0-9_]{1,32}", learner):
+        raise LessonError(
+            f"{where} is {learner!r}, and the lesson's names cannot begin with that: "
+            "use 1 to 32 letters, digits and '_'."
+        )
+    return learner
+
+
+def who() -> str:
+    """Find out whose lesson it is, in an account that others may use, too.
+
+    Returns:
+        ``IOT_TUTORIAL_LEARNER``; else the user of a JupyterHub; else what is typed in a terminal.
+
+    Raises:
+        LessonError: nobody says, or the name cannot be used.
+    """
+    told = os.environ.get("IOT_TUTORIAL_LEARNER")
+    if told:
+        return checked(told, "IOT_TUTORIAL_LEARNER")
+    user = os.environ.get("JUPYTERHUB_USER")
+    if user:
+        return of_hub(user)
+    if not sys.stdin.isatty():
+        raise LessonError(
+            "Say whose lesson this is: set IOT_TUTORIAL_LEARNER to your name. "
+            "Everything that you make begins with it."
+        )
+    return checked(input("Your name, which everything that you make begins with: "), "Your name")
+
+
+def of_hub(user: str) -> str:
+    """Make a learner's name of a hub's user: another one for each, whatever it holds.
+
+    >>> of_hub("zoe")
+    'zoe'
+    >>> of_hub("student-7"), of_hub("student.7")
+    ('student_7_aae313', 'student_7_5ef2d7')
+    """
+    plain = re.sub("[^a-zA-Z0-9_]", "_", user)[:25]
+    return plain if plain == user else f"{plain}_{hashlib.sha256(user.encode()).hexdigest()[:6]}"

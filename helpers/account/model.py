@@ -1,0 +1,115 @@
+"""The AWS IoT that answers: the same to the lesson, whether it is the sandbox or AWS."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helpers import policy
+from helpers.account.ledger import Ledger
+from helpers.sandbox import process
+from helpers.sandbox.process import Sandbox
+
+if TYPE_CHECKING:
+    from mypy_boto3_iot import IoTClient
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Something that a device asked for and did not get, as the sandbox's broker keeps it."""
+
+    when: datetime
+    client_id: str
+    action: str
+    resource: str
+    """The ARN that the action was checked against; empty where no policy was asked."""
+    reason: str
+    """What would change it, in a sentence."""
+    explanation: str
+    """Each statement, and why it did not help."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """The AWS IoT that answers, and how the lesson names and keeps what it makes there."""
+
+    iot: "IoTClient" = field(repr=False)
+    """A boto3 ``iot`` client."""
+    learner: str
+    """Whose lesson this is: every name begins with it."""
+    number: str
+    """12 digits."""
+    region: str
+    """Such as ``eu-west-1``."""
+    about: str
+    """What the first cell of a notebook says: who answers, and what that means."""
+    root_ca: str
+    """The root certificate that the data endpoint is checked against, PEM."""
+    keys: Path
+    """The folder of the certificates' files; git ignores it."""
+    mqtt_port: int
+    """Where the data endpoint takes MQTT over TLS: 8883 on AWS."""
+    alpn_port: int | None = None
+    """Where it takes MQTT as well, if the client says so by ALPN: 443 on AWS."""
+    sandbox: Sandbox | None = None
+    """The sandbox that answers, if it is one: nobody else works in its account."""
+    key: str = field(default="", repr=False)
+    """The access key id with which the sandbox is asked; in a class it opens the account."""
+
+    def __repr__(self) -> str:
+        return self.about
+
+    @property
+    def shared(self) -> bool:
+        """Whether others may work in this account, too."""
+        return self.sandbox is None
+
+    @property
+    def prefix(self) -> str:
+        """What tells this learner's names from another's: empty where there is no other."""
+        return f"{self.learner}-" if self.shared else ""
+
+    @property
+    def ledger(self) -> Ledger:
+        """The certificates that the lesson made here."""
+        return Ledger(self.keys)
+
+    def name(self, what: str) -> str:
+        """Name something that the lesson makes: the learner first, then what it is."""
+        return f"{self.learner}-{what}"
+
+    def arn(self, kind: str, name: str) -> str:
+        """Write the ARN of an IoT resource of this account.
+
+        Args:
+            kind: ``client``, ``topic``, ``topicfilter``, ``thing``, ``policy`` or ``cert``.
+            name: What follows: the client id, the topic, …
+
+        Source: https://docs.aws.amazon.com/iot/latest/developerguide/iot-action-resources.html
+        """
+        return policy.arn(self.region, self.number, f"{kind}/{name}")
+
+    def refusals(self) -> list[Refusal]:
+        """List what the broker refused last, the newest at the end. AWS's own does not tell."""
+        if self.sandbox is None:
+            return []
+        kept: Any = process.ask(self.sandbox, f"refusals/{self.number}", key=self.key) or []
+        return [
+            Refusal(
+                datetime.fromisoformat(each["when"]),
+                *(
+                    each[key]
+                    for key in ("client_id", "action", "resource", "reason", "explanation")
+                ),
+            )
+            for each in kept
+        ]
+
+    def passed(self, exercise: str) -> None:
+        """Take down that an exercise is done: in a class, the teacher's board shows it.
+
+        Args:
+            exercise: Its name: 1 to 64 letters, digits, ``.``, ``_`` and ``-``.
+        """
+        if self.sandbox is not None:
+            process.ask(self.sandbox, f"passed/{self.number}/{exercise}", key=self.key)

@@ -1,0 +1,45 @@
+"""A class's sandbox for tests: real, with members whose accounts can be opened."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.account import Account, join
+from helpers.sandbox import accounts, process
+from helpers.sandbox.accounts import Member
+
+
+@dataclass
+class ClassSandbox:
+    """A running sandbox that serves the members that *file* lists."""
+
+    url: str
+    file: Path
+    serving: subprocess.Popen[str]
+
+    def member(self, name: str, *, teacher: bool = False) -> Member:
+        """Give a member of this name, added to the list if need be."""
+        members = accounts.read(self.file)
+        found = next((each for each in members if each.name == name), None)
+        if found is None:
+            found = accounts.create(name, members, teacher=teacher)
+            accounts.write(self.file, [*members, found])
+        return found
+
+    def open(self, name: str) -> Account:
+        """Connect to a member's account."""
+        return join(self.url, self.member(name).key)
+
+
+def start(folder: Path) -> ClassSandbox:
+    """Start a class's sandbox in *folder*, with nobody in the class yet."""
+    file = folder / "members.json"
+    accounts.write(file, [])
+    command = [sys.executable, "-m", "helpers.sandbox", "--state-dir", str(folder / "state")]
+    serving = subprocess.Popen(
+        [*command, "--members", str(file)], cwd=process.PROJECT, stdout=subprocess.PIPE, text=True
+    )
+    assert serving.stdout
+    return ClassSandbox(json.loads(serving.stdout.readline())["endpoint_url"], file, serving)

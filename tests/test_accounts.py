@@ -1,0 +1,221 @@
+"""One sandbox for a class: each key opens one account, and no way leads into another's."""
+
+import json
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from classes import ClassSandbox, start
+
+from helpers import button, certificate, policy, thing
+from helpers.account import Account, connect, join
+from helpers.errors import LessonError
+from helpers.sandbox import accounts, process
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClassSandbox]:
+    running = start(tmp_path_factory.mktemp("class"))
+    yield running
+    running.serving.terminate()
+    assert running.serving.wait(timeout=10) == 0
+
+
+@pytest.fixture(scope="module")
+def ada(room: ClassSandbox) -> Account:
+    return room.open("ada")
+
+
+@pytest.fixture(scope="module")
+def zoe(room: ClassSandbox) -> Account:
+    return room.open("zoe")
+
+
+def client(room: ClassSandbox, service: str, key: str) -> object:
+    return boto3.client(
+        service,
+        endpoint_url=room.url,
+        region_name="eu-west-1",
+        aws_access_key_id=key,
+        aws_secret_access_key="x",
+    )
+
+
+def get(room: ClassSandbox, path: str, **headers: str) -> int:
+    """Ask for a page as no AWS client would; return the HTTP status."""
+    request = Request(f"{room.url}/{path}", headers=headers)
+    try:
+        with urlopen(request) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
+
+
+def signed(key: str, service: str = "iot") -> str:
+    return f"AWS4-HMAC-SHA256 Credential={key}/20171001/eu-west-1/{service}/aws4_request, x=y"
+
+
+def wired(account: Account, name: str) -> button.Device:
+    """A device whose policy lets it connect as itself and publish on its topic."""
+    made = thing.register(account.iot, name)
+    least = policy.least_privilege(account.region, account.number, made.serial, client_id=name)
+    policy.put_in_force(account.iot, f"{name}-policy", least)
+    certificate.issue(account, name, f"{name}-policy")
+    return button.device(account, name)
+
+
+def test_each_has_an_account_of_their_own(ada: Account, zoe: Account) -> None:
+    assert ada.number != zoe.number
+    made = thing.register(ada.iot, "only-adas")
+    assert made.arn == f"arn:aws:iot:eu-west-1:{ada.number}:thing/only-adas"
+    assert thing.find(zoe.iot, "only-adas") is None
+    assert thing.find(ada.iot, "only-adas") == made
+
+
+@pytest.mark.parametrize("key", [str(2 * 10**11 + 1), "AKIAIOSFODNN7EXAMPL", "sandbox", ""])
+def test_an_unknown_key_is_refused_as_aws_refuses_it(room: ClassSandbox, key: str) -> None:
+    with pytest.raises(ClientError) as refused:
+        client(room, "iot", key or "-").list_things()  # type: ignore[attr-defined]
+    assert refused.value.response["Error"] == {
+        "Code": "UnrecognizedClientException",
+        "Message": "The security token included in the request is invalid.",
+    }
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+
+
+def test_an_account_number_in_a_header_opens_nothing(
+    room: ClassSandbox, ada: Account, zoe: Account
+) -> None:
+    thing.register(ada.iot, "behind-the-header")
+    for header in ("x-moto-account-id", "X_Moto_Account_Id", "X-MOTO-ACCOUNT-ID"):
+        headers = {header: ada.number, "Authorization": signed(zoe.key)}
+        assert get(room, "things/behind-the-header", **headers) == 404
+    assert get(room, "things/behind-the-header", Authorization=signed(ada.key)) == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "moto-api/data.json",
+        "moto-api/",
+        "//moto-api/data.json",
+        "moto-api/reset",
+        "latest/meta-data/iam/security-credentials/",
+        "_sandbox/milestones/{other}",
+        "_sandbox/forget/{other}",
+        "_sandbox/owner/1",
+    ],
+)
+def test_what_concerns_the_class_is_closed_to_learners(
+    room: ClassSandbox, ada: Account, zoe: Account, path: str
+) -> None:
+    path = path.format(other=ada.number)
+    assert get(room, path) == 403
+    assert get(room, path, Authorization=signed(zoe.key)) in (403, 404)
+    assert get(room, path, Authorization=signed(zoe.key, "moto_api")) in (403, 404)
+
+
+@pytest.mark.parametrize("service", ["sts", "iam", "s3", "execute-api"])
+def test_other_services_of_moto_are_closed(room: ClassSandbox, zoe: Account, service: str) -> None:
+    assert get(room, "", Authorization=signed(zoe.key, service)) == 403
+
+
+def test_a_certificate_of_another_account_cannot_be_taken(ada: Account, zoe: Account) -> None:
+    pem = ada.iot.create_keys_and_certificate(setAsActive=True)["certificatePem"]
+    for text in (pem, "\n" + pem, "a note\n" + pem):
+        with pytest.raises(zoe.iot.exceptions.ResourceAlreadyExistsException):
+            zoe.iot.register_certificate_without_ca(certificatePem=text, status="ACTIVE")
+    with pytest.raises(zoe.iot.exceptions.ResourceAlreadyExistsException):
+        zoe.iot.register_certificate(certificatePem=pem)
+    assert zoe.iot.list_certificates()["certificates"] == []
+
+
+def test_the_broker_confines_a_certificate_to_its_account(
+    ada: Account, zoe: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ada").mkdir()
+    (tmp_path / "zoe").mkdir()
+    monkeypatch.chdir(tmp_path / "ada")
+    listener = wired(ada, "same-name")
+    listens = policy.listener(ada.region, ada.number, listener.serial, client_id="same-name")
+    policy.put_in_force(ada.iot, "same-name-policy", listens)
+    with button.listen(listener, listener.topic) as arrived:
+        monkeypatch.chdir(tmp_path / "zoe")
+        button.press(wired(zoe, "same-name"))  # the same client id and topic, next door
+        with pytest.raises(LessonError, match="No message"):
+            arrived.next(timeout=1)
+
+
+def test_everyone_reads_their_own_refusals(
+    ada: Account, zoe: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    device = wired(ada, "refused")
+    posted = policy.as_posted(ada.region, ada.number, device.serial)
+    policy.put_in_force(ada.iot, "refused-policy", posted)
+    with pytest.raises(button.Refused, match="Statement 1"):
+        button.press(device)
+    assert [each.client_id for each in ada.refusals()][-1] == "refused"
+    assert zoe.refusals() == []
+    assert process.ask(ada.sandbox, f"refusals/{ada.number}", key=zoe.key) == []
+
+
+def test_the_teacher_sees_who_has_pressed_and_what_they_have_passed(
+    room: ClassSandbox, ada: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    teacher, eve = room.member("teacher", teacher=True), room.open("eve")
+
+    def reached(account: Account) -> set[str]:
+        answer = process.ask(room.url, f"milestones/{account.number}", key=teacher.key)
+        assert isinstance(answer, dict)
+        return set(answer)
+
+    assert reached(eve) == set()
+    button.press(wired(eve, "pressed"))
+    eve.passed("01-second-button")
+    process.ask(room.url, f"passed/{eve.number}/not-hers", key=ada.key)
+    give_up = time.monotonic() + 5
+    while "pressed" not in reached(eve) and time.monotonic() < give_up:
+        time.sleep(0.1)
+    assert reached(eve) == {"pressed", "01-second-button"}
+    assert reached(ada) >= {"not-hers"}  # a learner can only speak of themselves
+    assert process.ask(room.url, f"forget/{eve.number}", key=teacher.key) is True
+    assert reached(eve) == set()
+
+
+def test_a_notebook_joins_the_class(room: ClassSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    zoe = room.open("zoe")
+    monkeypatch.setenv("IOT_TUTORIAL_SANDBOX_URL", room.url)
+    monkeypatch.setenv("IOT_TUTORIAL_ACCESS_KEY", zoe.key)
+    assert connect().number == zoe.number
+    assert connect().name("button") == "my-button"
+    assert zoe.key not in repr(connect())
+    monkeypatch.setenv("IOT_TUTORIAL_ACCESS_KEY", "another")
+    with pytest.raises(LessonError, match="ask your teacher"):
+        connect()
+
+
+def test_no_sandbox_of_ones_own_in_place_of_the_class_s() -> None:
+    with pytest.raises(LessonError, match=r"does not answer at http://127\.0\.0\.1:9"):
+        join("http://127.0.0.1:9", "key")
+
+
+def test_the_list_of_members_is_private_and_checked(tmp_path: Path) -> None:
+    file = tmp_path / "members.json"
+    first = accounts.create("ada", [])
+    teacher = accounts.create("teacher", [first], teacher=True)
+    accounts.write(file, [first, teacher, accounts.create("zoe", [first, teacher])])
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    members = accounts.read(file)
+    assert len({each.account for each in members}) == len({each.key for each in members}) == 3
+    assert members[1].account == process.ACCOUNT
+    file.write_text(json.dumps([{"name": "ada"}]))
+    with pytest.raises(LessonError, match="list of members"):
+        accounts.read(file)

@@ -1,0 +1,182 @@
+"""The exercises: the folded answer passes its check, the stub does not, and mistakes are told."""
+
+import re
+from typing import Any
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+from docs.notebooks import FOLDER, NOTEBOOKS, execute, workplace
+from helpers import certificate, check, policy, thing
+from helpers.account import Account
+from helpers.policy import document, statement
+from helpers.thing import Thing
+
+EXERCISES = {
+    "01-thing": ["second-button"],
+    "02-policy": ["repairs", "answers"],
+    "03-certificate": ["rotation"],
+    "04-closing": ["half-wired"],
+}
+
+
+def cells(notebook: NotebookNode) -> dict[str, NotebookNode]:
+    return {cell.id: cell for cell in notebook.cells}
+
+
+def answer(notebook: NotebookNode, exercise: str) -> str:
+    """The one text of an answer: what the notebook folds away."""
+    text = cells(notebook)[f"{exercise}-answer"].source
+    found = re.fullmatch(r".*<summary>Answer</summary>\n\n```python\n(.*)```\n.*", text, re.DOTALL)
+    assert found, text
+    return found[1]
+
+
+def said(notebook: NotebookNode, exercise: str) -> str:
+    (output,) = cells(notebook)[f"{exercise}-check"].outputs
+    return output.data["text/plain"]
+
+
+def test_every_notebook_has_its_exercises() -> None:
+    assert list(EXERCISES) == list(NOTEBOOKS)
+    for name, exercises in EXERCISES.items():
+        ids = list(cells(nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)))
+        assert [each.removesuffix("-answer") for each in ids if each.endswith("-answer")] == [
+            *exercises
+        ]
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_the_answer_in_the_place_of_the_stub_passes(name: str) -> None:
+    with workplace() as (folder, env):
+        notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
+        for exercise in EXERCISES[name]:
+            assert said(notebook, exercise).startswith("Not yet. ")
+            stub = cells(notebook)[exercise]
+            assert stub.source.endswith("\n...")
+            checks = cells(notebook)[f"{exercise}-check"].source
+            imports = "".join(re.findall(r"from helpers import check\n", checks))
+            stub.source = imports + stub.source.removesuffix("...") + answer(notebook, exercise)
+        execute(notebook, folder, env)
+        for exercise in EXERCISES[name]:
+            assert said(notebook, exercise) == "Well done."
+
+
+@pytest.fixture
+def button(aws: Account) -> Thing:
+    return thing.register(aws.iot, aws.name("button"))
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes", "sentence"),
+    [
+        ("my-other", {"serialNumber": check.SECOND_SERIAL}, "is named my-other"),
+        ("my-second-button", {}, "carries no attribute serialNumber"),
+        ("my-second-button", {"serialNumber": thing.EXAMPLE_SERIAL}, "not G030JF053216F1BS"),
+        ("my-second-button", {"serialNumber": check.SECOND_SERIAL}, "the clean-up would leave it"),
+    ],
+)
+def test_mistakes_with_the_second_button(
+    aws: Account, name: str, attributes: dict[str, str], sentence: str
+) -> None:
+    assert "There is no Thing my-second-button yet" in repr(check.second_button(aws))
+    aws.iot.create_thing(thingName=name, attributePayload={"attributes": attributes})
+    assert sentence in repr(check.second_button(aws))
+
+
+def test_mistakes_with_the_answers(aws: Account, button: Thing) -> None:
+    topic = f"iotbutton/{button.serial}"
+    least = policy.least_privilege(aws.region, aws.number, button.serial, button.name)["Statement"]
+    subscribe = statement("iot:Subscribe", aws.arn("topicfilter", f"{topic}/answer"))
+    receive = statement("iot:Receive", aws.arn("topic", f"{topic}/answer"))
+    told = {
+        "allows iot:Subscribe on a topic": [
+            *least,
+            statement(["iot:Subscribe", "iot:Receive"], aws.arn("topic", f"{topic}/answer")),
+        ],
+        f"may not receive {topic}/answer": [*least, subscribe],
+        "may not connect under its name": [subscribe, receive],
+        "may subscribe to every topic": [*least, statement("iot:Subscribe", "*"), receive],
+        "may receive the answers to another": [*least, subscribe, statement("iot:Receive", "*")],
+        "may publish its own answer": [
+            *least,
+            subscribe,
+            statement(["iot:Receive", "iot:Publish"], aws.arn("topic", f"{topic}/answer")),
+        ],
+        "may connect under another name": [
+            *least,
+            statement("iot:Connect", "*"),
+            subscribe,
+            receive,
+        ],
+        "Effect must be Allow or Deny": [{**subscribe, "Effect": "Permit"}],
+    }
+    for sentence, statements in told.items():
+        assert sentence in repr(check.answers(aws, button, document(*statements)))
+
+
+def test_mistakes_with_the_repairs(aws: Account, button: Thing) -> None:
+    broken = check.broken_policies(aws, button)
+    assert "The first policy: The button may not connect" in repr(
+        check.repairs(aws, button, broken)
+    )
+    right = policy.least_privilege(aws.region, aws.number, button.serial, button.name)
+    assert "Statement 3 of the policy denies it" in repr(
+        check.repairs(aws, button, broken | {"first": right})
+    )
+    assert "us-east-1" in repr(
+        check.repairs(aws, button, dict.fromkeys(broken, right) | {"third": broken["third"]})
+    )
+    everything = document(statement("iot:*", "*"))
+    assert "may connect under another name" in repr(
+        check.repairs(aws, button, broken | {"first": everything})
+    )
+    assert "has gone missing" in repr(check.repairs(aws, button, {}))
+
+
+def test_mistakes_with_the_rotation(aws: Account, button: Thing) -> None:
+    iot, rights = aws.iot, aws.name("rights")
+    policy.put_in_force(iot, rights, policy.intended(aws.region, aws.number, button.serial))
+    files = certificate.issue(aws, button.name, rights)
+    old_id = files.certificate_id
+
+    def result() -> str:
+        return repr(check.rotation(aws, button.name, old_id))
+
+    assert "still holds the old certificate" in result()
+    files.folder.rename(files.folder.with_name("old"))
+    assert "holds no certificate" in result()
+    new = certificate.create(aws, button.name)
+    arn = aws.arn("cert", new.certificate_id)
+    assert "is INACTIVE: activate it" in result()
+    iot.update_certificate(certificateId=new.certificate_id, newStatus="ACTIVE")
+    assert "No policy is attached" in result()
+    iot.attach_policy(policyName=rights, target=arn)
+    assert "is not attached to the Thing" in result()
+    iot.attach_thing_principal(thingName=button.name, principal=arn)
+    assert "The old certificate still exists" in result()
+    certificate.retire(aws, "old")
+    assert result() == "Well done."
+    certificate.remove(iot, new.certificate_id)
+    assert "is not registered" in result()
+
+
+def test_mistakes_with_the_half_wired_button(aws: Account) -> None:
+    iot = aws.iot
+    dark = check.half_wired_button(aws)
+    assert check.half_wired_button(aws) == dark
+    assert (dark.status, dark.things) == ("INACTIVE", ())
+    assert "is INACTIVE" in repr(check.alive(aws))
+    iot.update_certificate(certificateId=dark.certificate_id, newStatus="ACTIVE")
+    assert "is not attached to the Thing my-dark-button" in repr(check.alive(aws))
+    iot.attach_thing_principal(thingName="my-dark-button", principal=dark.arn)
+    rights: Any = policy.as_posted(aws.region, aws.number, check.SECOND_SERIAL)
+    policy.put_in_force(iot, "my-dark-policy", rights)
+    assert "A press is still refused" in repr(check.alive(aws))
+    policy.put_in_force(iot, "my-dark-policy", policy.recommended(aws.region, aws.number))
+    assert repr(check.alive(aws)) == "Well done."
+    iot.detach_policy(policyName="my-dark-policy", target=dark.arn)
+    assert "No policy is attached" in repr(check.alive(aws))
+    certificate.retire(aws, "my-dark-button")
+    assert "is gone" in repr(check.alive(aws))

@@ -1,0 +1,200 @@
+"""The teacher's board: how far each learner is, what is refused most, and the clean-up."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prettytable import PrettyTable
+
+from helpers import certificate, policy, thing
+from helpers.account import Account, Refusal, join
+from helpers.errors import LessonError
+from helpers.sandbox import accounts, process
+from helpers.sandbox.accounts import Member
+from helpers.sandbox.milestones import PRESSED
+from helpers.table import table
+
+
+@dataclass(frozen=True)
+class Class:
+    """The class's sandbox, seen with the teacher's key."""
+
+    url: str
+    members: Path
+    _open: dict[str, Account] = field(default_factory=dict, repr=False)
+
+    @property
+    def learners(self) -> list[Member]:
+        """Who has signed in so far, by name."""
+        everyone = accounts.read(self.members)
+        return sorted((each for each in everyone if not each.teacher), key=lambda each: each.name)
+
+    @property
+    def teacher(self) -> Member:
+        """Who looks at the board."""
+        return next(each for each in accounts.read(self.members) if each.teacher)
+
+    def account(self, learner: Member) -> Account:
+        """Open a learner's account, once: a boto3 client takes a tenth of a second to make."""
+        if learner.key not in self._open:
+            self._open[learner.key] = join(self.url, learner.key)
+        return self._open[learner.key]
+
+    def ask(self, page: str, learner: Member) -> object:
+        """Ask the sandbox for a page about a learner."""
+        return process.ask(self.url, f"{page}/{learner.account}", key=self.teacher.key)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a learner is: what their account holds now, and what it has seen happen."""
+
+    name: str
+    thing: bool
+    policy: bool
+    active: bool
+    """Whether a certificate is ACTIVE."""
+    attached: bool
+    """Whether one certificate, ACTIVE or not, has a policy and a Thing."""
+    pressed: bool
+    passed: tuple[str, ...]
+    """The exercises."""
+    last_refusal: str
+
+
+def open_class() -> Class:
+    """Find the class of the hub that has started this Lab.
+
+    Raises:
+        LessonError: this is not the teacher's Lab.
+    """
+    members, url = (
+        os.environ.get("IOT_TUTORIAL_MEMBERS"),
+        os.environ.get("IOT_TUTORIAL_SANDBOX_URL"),
+    )
+    if not (members and url):
+        raise LessonError(
+            "The board is for the teacher of a class: start one with ./tutorial workshop, and sign "
+            "in as teacher."
+        )
+    return Class(url, Path(members))
+
+
+def progress(room: Class) -> list[Progress]:
+    """Look at every learner's account."""
+    return [_progress(room, learner) for learner in room.learners]
+
+
+def board(room: Class) -> PrettyTable:
+    """Show every learner's progress as a table."""
+    rows = [
+        (
+            each.name,
+            *(
+                "yes" if done else ""
+                for done in (each.thing, each.policy, each.active, each.attached, each.pressed)
+            ),
+            len(each.passed) or "",
+            each.last_refusal,
+        )
+        for each in progress(room)
+    ]
+    return table(
+        [
+            *("Learner", "Thing", "Policy", "Certificate active", "Attached", "Pressed"),
+            *("Exercises", "Refused last"),
+        ],
+        rows,
+    )
+
+
+def refusals(room: Class, most: int = 5) -> PrettyTable:
+    """Show what the broker refuses most often: the reason, how often, and whom."""
+    seen: Counter[str] = Counter()
+    who: dict[str, set[str]] = {}
+    for learner, refusal in _refusals(room):
+        kind = _kind(refusal)
+        seen[kind] += 1
+        who.setdefault(kind, set()).add(learner.name)
+    rows = [(count, kind, ", ".join(sorted(who[kind]))) for kind, count in seen.most_common(most)]
+    return table(["Times", "Refused", "Whom"], rows)
+
+
+def clean_up(room: Class, name: str) -> int:
+    """Remove all that a learner's account holds, so that they can begin again.
+
+    Their notebooks and their files stay: the lesson makes new ones where the account is empty.
+
+    Returns:
+        How many things were removed.
+
+    Raises:
+        LessonError: nobody of that name has signed in.
+    """
+    learner = next((each for each in room.learners if each.name == name), None)
+    if learner is None:
+        names = ", ".join(each.name for each in room.learners) or "nobody yet"
+        raise LessonError(f"There is no learner {name!r}. Signed in so far: {names}.")
+    iot = room.account(learner).iot
+    removed = 0
+    for found in _all(iot, "list_certificates", "certificates"):
+        certificate.remove(iot, found["certificateId"])
+        removed += 1
+    for found in _all(iot, "list_policies", "policies"):
+        policy.remove(iot, found["policyName"])
+        removed += 1
+    for found in _all(iot, "list_things", "things"):
+        thing.remove(iot, found["thingName"])
+        removed += 1
+    room.ask("forget", learner)
+    return removed
+
+
+def clean_up_all(room: Class) -> dict[str, int]:
+    """Clean up every learner; say how many things were removed of each."""
+    return {learner.name: clean_up(room, learner.name) for learner in room.learners}
+
+
+def _progress(room: Class, learner: Member) -> Progress:
+    account = room.account(learner)
+    iot = account.iot
+    certificates = [
+        found
+        for each in _all(iot, "list_certificates", "certificates")
+        if (found := certificate.find(iot, each["certificateId"])) is not None
+    ]
+    reached = room.ask("milestones", learner)
+    reached = set(reached) if isinstance(reached, dict) else set()
+    refused = account.refusals()
+    return Progress(
+        learner.name,
+        thing=bool(thing.made_here(iot)),
+        policy=bool(policy.made_here(iot)),
+        active=any(each.status == "ACTIVE" for each in certificates),
+        attached=any(each.policies and each.things for each in certificates),
+        pressed=PRESSED in reached,
+        passed=tuple(sorted(reached - {PRESSED})),
+        last_refusal=_kind(refused[-1]) if refused else "",
+    )
+
+
+def _refusals(room: Class) -> Iterator[tuple[Member, Refusal]]:
+    for learner in room.learners:
+        for refusal in room.account(learner).refusals():
+            yield learner, refusal
+
+
+def _kind(refusal: Refusal) -> str:
+    """What refusals of different learners have in common: their reason without the numbers.
+
+    The advice after the first sentence is for the learner.
+    """
+    return re.sub(r"\b\d{12}\b|\b[0-9a-f]{8}(?=…)", "", refusal.reason).split(". ")[0]
+
+
+def _all(iot: object, operation: str, key: str) -> list[dict[str, str]]:
+    pages = iot.get_paginator(operation).paginate()  # type: ignore[attr-defined]
+    return [found for page in pages for found in page[key]]

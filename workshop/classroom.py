@@ -1,0 +1,155 @@
+"""The two processes that a class needs, the sandbox and the hub: start, watch and end them."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+from helpers.errors import LessonError
+from helpers.sandbox.process import PROJECT
+from workshop import processes
+from workshop.plan import Plan
+from workshop.processes import MARK
+
+OPENING_TAKES_AT_MOST = 120.0
+ENDING_TAKES_AT_MOST = 30.0
+"""Seconds."""
+
+
+class Classroom:
+    """A class that is being held; leaving the ``with`` block ends all that runs for it."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._folder = Path(plan.folder)
+        self._over = False
+        self._sandbox: subprocess.Popen[str]
+        self._hub: subprocess.Popen[bytes]
+        self._hub_port = 0
+
+    def __enter__(self) -> "Classroom":
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._end)
+        try:
+            self._plan = replace(self._plan, sandbox_url=self._start_sandbox())
+            self._start_hub()
+        except BaseException:
+            processes.end(self._folder)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        print("Ending the class ...", flush=True)
+        self._hub.terminate()
+        try:
+            self._hub.wait(timeout=ENDING_TAKES_AT_MOST)
+        except subprocess.TimeoutExpired:
+            self._hub.kill()
+        processes.end(self._folder)
+
+    def wait_until_open(self) -> None:
+        """Wait until a browser would get the page to sign in at.
+
+        Raises:
+            LessonError: the hub has not come up.
+        """
+        give_up = time.monotonic() + OPENING_TAKES_AT_MOST
+        while not self._over and not self._answers():
+            if self._hub.poll() is not None or time.monotonic() > give_up:
+                raise LessonError(f"The hub did not start. {self._last_words()}")
+            time.sleep(0.2)
+
+    def stay(self) -> None:
+        """Stay until someone ends the class; a sandbox that dies is brought back.
+
+        Raises:
+            LessonError: the hub has died.
+        """
+        while not self._over:
+            if self._hub.poll() is not None:
+                raise LessonError(f"The hub has ended. {self._last_words()}")
+            if self._sandbox.poll() is not None:
+                self._start_sandbox()
+            time.sleep(0.2)
+
+    def _end(self, *_: object) -> None:
+        self._over = True
+
+    def _start_sandbox(self) -> str:
+        folder = self._folder / "sandbox"
+        command = [sys.executable, "-m", "helpers.sandbox", "--state-dir", str(folder)]
+        command += ["--members", str(self._plan.members), "--owner", str(os.getpid())]
+        with (folder / "sandbox.log").open("a") as log:
+            self._sandbox = subprocess.Popen(
+                command,
+                cwd=PROJECT,
+                env=os.environ | {MARK: self._plan.folder},
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,  # Ctrl-C is heard here, and all else is ended in order
+            )
+        assert self._sandbox.stdout
+        said = self._sandbox.stdout.readline()
+        if not said:
+            raise LessonError(f"The sandbox did not start; {folder / 'sandbox.log'} says why.")
+        about = json.loads(said)
+        Path(about["ca_file"]).chmod(0o644)  # what every device checks the broker against
+        return str(about["endpoint_url"])
+
+    def _start_hub(self) -> None:
+        self._hub_port, proxy_port = _free_ports(2)
+        here = {
+            MARK: self._plan.folder,
+            "IOT_TUTORIAL_PLAN": self._plan.to_json(),
+            "IOT_TUTORIAL_HUB_PORT": str(self._hub_port),
+            "IOT_TUTORIAL_PROXY_PORT": str(proxy_port),
+            "PYTHONPATH": str(PROJECT),
+        }
+        kept = self._folder / "hub"
+        command = [sys.executable, "-m", "jupyterhub", "-f", str(PROJECT / "workshop/settings.py")]
+        with (kept / "hub.log").open("w") as log:
+            self._hub = subprocess.Popen(
+                command,
+                cwd=kept,
+                env=os.environ | here,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _answers(self) -> bool:
+        # The hub behind the proxy speaks plain HTTP, whatever the proxy does.
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            socket.create_connection((self._plan.address, self._plan.port), timeout=5).close()
+            with direct.open(f"http://127.0.0.1:{self._hub_port}/hub/health", timeout=5) as page:
+                return bool(page.status == 200)
+        except OSError:
+            return False
+
+    def _last_words(self) -> str:
+        log = self._folder / "hub" / "hub.log"
+        lines = log.read_text().strip().splitlines() or ["it said nothing"]
+        return f"It said: {lines[-1]} (all of it: {log})"
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports

@@ -1,0 +1,52 @@
+"""The class's register: who is in it, and the word that keeps a name for one person."""
+
+import hashlib
+from hmac import compare_digest
+from pathlib import Path
+
+from helpers.errors import LessonError
+from helpers.sandbox import accounts
+from helpers.sandbox.accounts import Member
+
+
+def enter(file: Path, name: str, *, room: int) -> Member:
+    """Give the member of this name, with an account made at the first time.
+
+    Args:
+        file: The class's list of members.
+        name: Whose.
+        room: How many learners the class takes.
+
+    Raises:
+        LessonError: the class is full.
+    """
+    members = accounts.read(file)
+    found = next((member for member in members if member.name == name), None)
+    if found:
+        return found
+    if sum(not member.teacher for member in members) >= room:
+        raise LessonError(
+            f"This class has its {room} learners. "
+            "Sign in with the name that you had before, or ask your teacher."
+        )
+    found = accounts.create(name, members)
+    accounts.write(file, [*members, found])
+    return found
+
+
+class Words:
+    """The word that each may put behind the class's code: with it, a name is theirs alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def fits(self, name: str, word: str) -> bool:
+        """Whether this is the word of *name*; the first one that is given becomes it."""
+        file = self._folder / name
+        hashed = hashlib.scrypt(word.encode(), salt=name.encode(), n=2**12, r=8, p=1).hex()
+        try:
+            with file.open("x") as new:
+                new.write(hashed)
+        except FileExistsError:
+            return compare_digest(file.read_text(), hashed)
+        return True
