@@ -36,11 +36,14 @@ class Room:
 
 
 @contextmanager
-def hold(folder: Path, *options: str) -> Iterator[Room]:
-    """Hold a class of three in *folder*, and end it as Ctrl-C does."""
+def hold(folder: Path, *options: str, user: int | None = None) -> Iterator[Room]:
+    """Hold a class in *folder*, as another user where one is given; end it as Ctrl-C does."""
     command = [ROOT / "tutorial", "workshop", "--port=0", "--folder", folder, *options]
     process = subprocess.Popen(
-        command if APART else [*command, "--trusted"],
+        command if APART and user is None else [*command, "--trusted"],
+        user=user,
+        group=user,
+        extra_groups=None if user is None else [],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

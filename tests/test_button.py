@@ -120,9 +120,9 @@ def test_a_broker_that_says_nothing(
 ) -> None:
     monkeypatch.setattr(button, "PATIENCE", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        monkeypatch.setattr(Account, "mqtt_port", silent.getsockname()[1])
+        account = replace(aws, mqtt_port=silent.getsockname()[1])
         with pytest.raises(Refused, match="could not connect"):
-            button.press(pressed)
+            button.press(replace(pressed, account=account))
 
 
 def test_nobody_reconnects_in_the_background(aws: Account) -> None:

@@ -55,7 +55,7 @@ def test_an_odd_serial_number_is_a_hint_and_no_hindrance(aws: Account) -> None:
 
 
 def test_a_refusal_is_shown_with_the_call_that_was_refused(aws: Account) -> None:
-    aws.iot.create_thing(thingName="my-button")
+    thing.register(aws.iot, "my-button", serial="G030JF053216F1BS")
     form = panels.thing(aws)
     click(form.button)
     assert not form.outcome.succeeded

@@ -70,19 +70,32 @@ def test_no_test_sees_the_aws_settings_of_this_machine() -> None:
 
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-PINS = {
-    canonicalize_name(name): version
-    for name, version in re.findall(
-        r"^([\w.-]+)==([^\s;]+)", (ROOT / "requirements.txt").read_text("utf-8"), re.MULTILINE
-    )
-}
 
 
-def test_requirements_pin_what_pyproject_asks_for() -> None:
-    asked = chain(PROJECT["project"]["dependencies"], PROJECT["dependency-groups"]["dev"])
+def pins(file: str) -> dict[str, str]:
+    text = (ROOT / file).read_text("utf-8")
+    found = re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.MULTILINE)
+    return {canonicalize_name(name): version for name, version in found}
+
+
+PINS = pins("requirements.txt")
+
+
+@pytest.mark.parametrize(
+    ("file", "group"), [("requirements.txt", "dev"), ("requirements-workshop.txt", "workshop")]
+)
+def test_requirements_pin_what_pyproject_asks_for(file: str, group: str) -> None:
+    asked = chain(PROJECT["project"]["dependencies"], PROJECT["dependency-groups"][group])
     for wanted in map(Requirement, asked):
-        pin = PINS.get(canonicalize_name(wanted.name))
+        pin = pins(file).get(canonicalize_name(wanted.name))
         assert pin and wanted.specifier.contains(pin), f"{wanted} is pinned to {pin}: compile again"
+
+
+def test_a_class_runs_on_the_versions_that_the_tests_ran_on() -> None:
+    class_pins = pins("requirements-workshop.txt")
+    both = class_pins.keys() & PINS.keys()
+    assert both >= {"boto3", "moto", "jupyterlab"}
+    assert {name: class_pins[name] for name in both} == {name: PINS[name] for name in both}
 
 
 def test_requirements_pin_what_the_pinned_ask_for() -> None:
@@ -101,7 +114,8 @@ def test_every_generated_file_is_in_the_table() -> None:
     rows = re.findall(r"^\| `([^`]+)` \| .+ \| `([^`]+)` \|$", guide, re.MULTILINE)
     generated = chain.from_iterable(ROOT.glob(pattern) for pattern, _ in rows)
     notebooks = {ROOT / "notebooks" / f"{name}.ipynb" for name in NOTEBOOKS}
-    assert set(generated) == {ROOT / "requirements.txt", *notebooks}
+    others = ("requirements.txt", "requirements-workshop.txt", "workshop/package-lock.json")
+    assert set(generated) == {*(ROOT / name for name in others), *notebooks}
 
 
 def test_every_upper_bound_and_exact_version_says_why() -> None:

@@ -57,6 +57,7 @@ def run(chosen: argparse.Namespace) -> None:
     if shutil.which("node") is None:
         raise LessonError("The hub's proxy needs Node 18 or newer. On Debian: apt-get install npm")
     folder = chosen.folder.resolve()
+    os.umask(0o077)  # what is made for a class is its owner's alone, unless it says otherwise
     make_folders(folder)
     try:
         with FileLock(folder / "hub" / "running.lock", blocking=False):
@@ -76,7 +77,7 @@ def hold(chosen: argparse.Namespace, folder: Path, *, apart: bool) -> None:
         memory=chosen.memory,
         idle=chosen.idle * 60,
         apart=apart,
-        code="-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(3)),
+        code=new_code(),
         teacher_code=secrets.token_urlsafe(24),
         certificate=str(chosen.certificate.resolve()) if chosen.certificate else "",
         private_key=str(chosen.private_key.resolve()) if chosen.private_key else "",
@@ -114,6 +115,11 @@ def free_port(address: str, port: int) -> int:
         raise LessonError(
             f"Port {port} of {address} cannot be had: {problem.strerror}. Give another with --port."
         ) from problem
+
+
+def new_code() -> str:
+    """Make up a class's code: twelve letters and digits, easily read from a board (59 bits)."""
+    return "-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(3))
 
 
 def make_folders(folder: Path) -> None:

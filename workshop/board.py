@@ -1,9 +1,10 @@
 """The teacher's board: how far each learner is, what is refused most, and the clean-up."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from prettytable import PrettyTable
@@ -23,6 +24,7 @@ class Class:
 
     url: str
     members: Path
+    _open: dict[str, Account] = field(default_factory=dict, repr=False)
 
     @property
     def learners(self) -> list[Member]:
@@ -36,8 +38,10 @@ class Class:
         return next(each for each in accounts.read(self.members) if each.teacher)
 
     def account(self, learner: Member) -> Account:
-        """Open a learner's account."""
-        return join(self.url, learner.key)
+        """Open a learner's account, once: a boto3 client takes a tenth of a second to make."""
+        if learner.key not in self._open:
+            self._open[learner.key] = join(self.url, learner.key)
+        return self._open[learner.key]
 
     def ask(self, page: str, learner: Member) -> object:
         """Ask the sandbox for a page about a learner."""
@@ -184,10 +188,11 @@ def _refusals(room: Class) -> Iterator[tuple[Member, Refusal]]:
 
 
 def _kind(refusal: Refusal) -> str:
-    """What refusals of different learners have in common: the action, and on what kind of thing."""
-    resource = refusal.resource.rpartition(":")[2].partition("/")[0]
-    kind = f"{refusal.action} on a {resource}" if resource else refusal.action
-    return f"{kind}: {refusal.reason}" if not resource else kind
+    """What refusals of different learners have in common: their reason without the numbers.
+
+    The advice after the first sentence is for the learner.
+    """
+    return re.sub(r"\b\d{12}\b|\b[0-9a-f]{8}(?=…)", "", refusal.reason).split(". ")[0]
 
 
 def _all(iot: object, operation: str, key: str) -> list[dict[str, str]]:

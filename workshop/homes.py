@@ -15,8 +15,8 @@ from helpers.sandbox.process import PROJECT
 PREFIX = "iot-"
 """Of the system users' names, so that no learner becomes someone whom the machine knows already."""
 TEACHER = "teacher"
-NAME = "[a-z][a-z0-9-]{0,23}"
-"""What a learner may be called: it is part of a system user's name and of an address."""
+NAME = r"[a-z][a-z0-9-]{0,23}\Z"
+"""What a learner may be called: it becomes part of a system user's name, a path and an address."""
 
 
 def system_user(name: str) -> pwd.struct_passwd:

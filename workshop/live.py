@@ -4,6 +4,7 @@ import threading
 from html import escape
 
 import ipywidgets
+from botocore.exceptions import BotoCoreError, ClientError
 
 from helpers.errors import LessonError
 from workshop import board
@@ -13,7 +14,7 @@ from workshop.board import Class
 class Live:
     """Shows the board and the refusals anew every few seconds, until it is told to stop."""
 
-    def __init__(self, room: Class, *, seconds: float = 5) -> None:
+    def __init__(self, room: Class, *, seconds: float = 10) -> None:
         self._room = room
         self._seconds = seconds
         self._stopped = threading.Event()
@@ -37,7 +38,8 @@ class Live:
         try:
             progress = board.board(self._room).get_html_string()
             refused = board.refusals(self._room).get_html_string()
-        except LessonError as problem:  # the sandbox is coming back: say so, and look again
+        except (LessonError, BotoCoreError, ClientError) as problem:
+            # A sandbox that is coming back, a learner in mid-change: say so, and look again.
             self._shown.value = f"<p>{escape(str(problem))}</p>"
         else:
             self._shown.value = f"<h3>Progress</h3>{progress}<h3>Refused most often</h3>{refused}"

@@ -10,12 +10,12 @@ import psutil
 
 from helpers.errors import LessonError
 
-LAB_MB, KERNEL_MB, KERNELS = 125, 75, 2
-"""What a learner's Lab takes, what each notebook's kernel takes, and how many are open at once.
+LAB_MB, KERNEL_MB, KERNELS = 130, 77, 4
+"""What a learner's Lab takes, what a notebook's kernel takes, and how many notebooks stay open.
 
 Measured with ``./tutorial bench workshop``; see README.md.
 """
-BASE_MB = 450
+BASE_MB = 440
 """The hub, its proxy and the sandbox."""
 
 
@@ -80,8 +80,9 @@ def describe(learners: int) -> str:
     """Say what the class takes and what this machine has, in a line."""
     memory, cores = psutil.virtual_memory(), os.cpu_count() or 1
     needed, free = needed_mb(learners) / 1000, memory.available / 1e9
+    who = "1 learner needs" if learners == 1 else f"{learners} learners need"
     line = (
-        f"{learners} learners need about {needed:.1f} GB of memory; "
+        f"{who} about {needed:.1f} GB of memory with {KERNELS} notebooks open each; "
         f"this machine has {free:.1f} GB free, and {cores} cores."
     )
     return line if needed < free else f"{line} That is too little: expect Labs to be killed."

@@ -38,7 +38,6 @@ c.ClassCode.username_pattern = homes.NAME
 c.ClassCode.members = str(plan.members)
 c.ClassCode.words = str(kept / "words")
 c.ClassCode.learners = plan.learners
-c.JupyterHub.admin_access = False
 
 c.JupyterHub.spawner_class = make_spawner(plan)
 c.JupyterHub.active_server_limit = plan.learners + 1
