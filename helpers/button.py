@@ -17,6 +17,7 @@ from helpers import thing
 from helpers.account import Account
 from helpers.errors import LessonError
 from helpers.key_files import KeyFiles, saved
+from helpers.way_in import way_in
 
 Click = Literal["SINGLE", "DOUBLE", "LONG"]
 
@@ -164,9 +165,6 @@ class _Connection:
             reconnect_on_failure=False,
         )
         self.client.connect_timeout = PATIENCE
-        self.client.tls_set(
-            str(device.files.root_ca), str(device.files.certificate), str(device.files.private_key)
-        )
         self.client.on_connect = lambda _c, _u, _f, reason, _p: self._tell("connected", [reason])
         self.client.on_publish = lambda _c, _u, _m, reason, _p: self._tell("published", [reason])
         self.client.on_subscribe = lambda _c, _u, _m, reasons, _p: self._tell("subscribed", reasons)
@@ -176,8 +174,16 @@ class _Connection:
     def open(self) -> None:
         account = self._device.account
         endpoint = account.iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
+        files = self._device.files
+        port, alpn = way_in(endpoint, account)
+        self.client.tls_set(
+            str(files.root_ca),
+            str(files.certificate),
+            str(files.private_key),
+            alpn_protocols=alpn,
+        )
         try:
-            self.client.connect(endpoint, account.mqtt_port)
+            self.client.connect(endpoint, port)
         except (OSError, ssl.SSLError) as problem:
             raise self.refused("connect", str(problem)) from problem
         self.client.loop_start()

@@ -30,15 +30,25 @@ HOSTILE = {
 """203.0.113.1 is an address of nobody's (RFC 5737)."""
 
 LOOK = """
-import json, sys
+import json, socket, sys
 contacted = set()
-sys.addaudithook(
-    lambda event, args: contacted.add(args[1][0])
-    if event == "socket.connect" and isinstance(args[1], tuple) else None
-)
+events = ("socket.connect", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname")
+
+def note(event, args):
+    if event in events:
+        where = args[1] if event in ("socket.connect", "socket.sendto") else args
+        contacted.add(where[0] if isinstance(where, tuple) else "a file")
+
+sys.addaudithook(note)
+from helpers import button, certificate, closing, policy, thing
 from helpers.account import connect
 aws = connect()
-aws.iot.list_things()
+name = aws.name("button")
+made = thing.register(aws.iot, name)
+policy.put_in_force(aws.iot, name, policy.intended(aws.region, aws.number, made.serial))
+certificate.issue(aws, name, name)
+button.press(button.device(aws, name))
+closing.clean_up(aws)
 print(json.dumps({"contacted": sorted(contacted), "region": aws.iot.meta.region_name}))
 """
 
@@ -47,19 +57,27 @@ def test_no_packet_leaves_the_machine(tmp_path: Path) -> None:
     (tmp_path / "config").write_text(
         "[profile production]\nregion = us-east-1\nendpoint_url = http://203.0.113.1\n"
     )
-    env = os.environ | HOSTILE
+    (tmp_path / "credentials").write_text(
+        "[production]\naws_access_key_id = dummy\naws_secret_access_key = dummy\n"
+    )
+    env = os.environ | HOSTILE | {"PYTHONPATH": str(process.PROJECT)}
     env |= {"AWS_CONFIG_FILE": str(tmp_path / "config"), "IOT_TUTORIAL_STATE_DIR": str(tmp_path)}
+    env |= {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")}
+    env |= {"IOT_TUTORIAL_ACCOUNT": "111122223333", "IOT_TUTORIAL_REGION": "us-east-1"}
     try:
         run = subprocess.run(
             [sys.executable, "-c", LOOK],
             env=env,
-            cwd=process.PROJECT,
+            cwd=tmp_path,
             capture_output=True,
             text=True,
             timeout=60,
         )
         assert run.returncode == 0, run.stderr
-        assert json.loads(run.stdout) == {"contacted": ["127.0.0.1"], "region": "eu-west-1"}
+        assert json.loads(run.stdout) == {
+            "contacted": ["127.0.0.1", "localhost"],
+            "region": "eu-west-1",
+        }
     finally:
         process.stop(tmp_path)
 

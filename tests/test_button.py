@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable
@@ -11,12 +12,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import trustme
 
 from helpers import button, certificate, key_files, policy, thing
 from helpers.account import Account
 from helpers.button import Device, Refused
 from helpers.errors import LessonError
 from helpers.policy import document, statement
+from helpers.way_in import MQTT_BY_ALPN, way_in
 
 SERIAL = thing.EXAMPLE_SERIAL
 
@@ -189,3 +192,43 @@ def test_mosquitto_takes_the_files_of_the_lesson(aws: Account, pressed: Device) 
 def test_nothing_of_a_key_is_shown(pressed: Device) -> None:
     assert "PRIVATE" not in repr(pressed)
     assert key_files.saved(pressed.files.folder) == pressed.files
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def test_where_8883_is_blocked_it_goes_by_443(
+    aws: Account, pressed: Device, listener: Device
+) -> None:
+    """Here the other port is the broker's own, and the first one nobody's."""
+    behind_a_firewall = replace(aws, mqtt_port=closed_port(), alpn_port=aws.mqtt_port)
+    with button.listen(listener, pressed.topic) as arrived:
+        button.press(replace(pressed, account=behind_a_firewall))
+        assert arrived.next().payload["clickType"] == "SINGLE"
+
+
+def test_on_443_it_says_by_alpn_that_it_is_mqtt(aws: Account, pressed: Device) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.set_alpn_protocols([MQTT_BY_ALPN])
+    authority = trustme.CA()
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(str(pressed.files.root_ca))
+    said = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with context.wrap_socket(server.accept()[0], server_side=True) as connection:
+                said.append(connection.selected_alpn_protocol())
+
+        threading.Thread(target=answer, daemon=True).start()
+        ports = {"mqtt_port": closed_port(), "alpn_port": server.getsockname()[1]}
+        with pytest.raises(Refused):
+            button.press(replace(pressed, account=replace(aws, **ports)))
+    assert said == [MQTT_BY_ALPN]
+
+
+def test_where_8883_is_open_it_stays_with_it(aws: Account) -> None:
+    both = replace(aws, alpn_port=closed_port())
+    assert way_in("localhost", both) == (aws.mqtt_port, None)

@@ -1,16 +1,21 @@
 """Killed at any of the lesson's calls, and resumed: everything is made, and nothing left over."""
 
 import itertools
+import os
+import subprocess
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import in_process
 import lessons
 import pytest
 
+from docs.notebooks import ROOT
 from helpers import closing
-
-pytestmark = pytest.mark.usefixtures("nowhere")
+from helpers.account import Account
+from helpers.sandbox import process
 
 KINDS = {
     "own account": (in_process.own_account, lessons.small),
@@ -44,6 +49,7 @@ class Line:
         raise self.with_what
 
 
+@pytest.mark.usefixtures("nowhere")
 @pytest.mark.parametrize("carried_out", [True, False], ids=["answer unheard", "not sent"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_killed_in_the_lesson(kind: str, carried_out: bool) -> None:
@@ -68,6 +74,7 @@ def test_killed_in_the_lesson(kind: str, carried_out: bool) -> None:
     assert call > 7
 
 
+@pytest.mark.usefixtures("nowhere")
 @pytest.mark.parametrize("carried_out", [True, False], ids=["answer unheard", "not sent"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_killed_and_cleaned_up_at_once(kind: str, carried_out: bool) -> None:
@@ -94,3 +101,41 @@ def test_killed_and_cleaned_up_at_once(kind: str, carried_out: bool) -> None:
         else:
             break
     assert call > 25
+
+
+DYING = """
+import os, sys
+import lessons
+from helpers.account import connect
+
+left = int(sys.argv[1])
+
+def die(**_):
+    global left
+    left -= 1
+    if not left:
+        os._exit(9)
+
+aws = connect()
+aws.iot.meta.events.register_first("needs-retry.iot", die)
+lessons.small(aws)
+"""
+
+
+@pytest.mark.long
+def test_a_real_process_killed_at_each_answer(aws: Account, tmp_path: Path) -> None:
+    """The same with a process that ends without a word, against the sandbox's own process."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    env = os.environ | {"PYTHONPATH": path, "IOT_TUTORIAL_STATE_DIR": str(process.state_dir())}
+    for call in itertools.count(1):
+        command = [sys.executable, "-c", DYING, str(call)]
+        code = subprocess.run(command, env=env, cwd=tmp_path, timeout=60).returncode
+        if code == 0:
+            break
+        assert code == 9
+        lessons.small(aws)
+        lessons.assert_complete(aws)
+        closing.clean_up(aws)
+        assert lessons.left_over() == []
+        assert aws.iot.list_certificates()["certificates"] == []
+    assert call > 7

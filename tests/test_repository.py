@@ -114,8 +114,15 @@ def test_every_generated_file_is_in_the_table() -> None:
     rows = re.findall(r"^\| `([^`]+)` \| .+ \| `([^`]+)` \|$", guide, re.MULTILINE)
     generated = chain.from_iterable(ROOT.glob(pattern) for pattern, _ in rows)
     notebooks = {ROOT / "notebooks" / f"{name}.ipynb" for name in NOTEBOOKS}
-    others = ("requirements.txt", "requirements-workshop.txt", "workshop/package-lock.json")
-    assert set(generated) == {*(ROOT / name for name in others), *notebooks}
+    others = (
+        "docs/rendered.sha256",
+        "requirements.txt",
+        "requirements-workshop.txt",
+        "workshop/package-lock.json",
+        "workshop/student-policy.json",
+    )
+    pictures = set(ROOT.glob("docs/pictures/*"))
+    assert set(generated) == {*(ROOT / name for name in others), *notebooks, *pictures}
 
 
 def test_every_upper_bound_and_exact_version_says_why() -> None:
@@ -141,3 +148,18 @@ def test_every_skip_says_why_and_since_when() -> None:
 )
 def test_the_shell_scripts_are_sound() -> None:
     subprocess.run(["shellcheck", "tutorial", ".ci/run"], cwd=ROOT, check=True)
+
+
+def test_each_promise_names_a_test_that_is_there() -> None:
+    promises = (ROOT / "SECURITY.md").read_text("utf-8")
+    rows = [line for line in promises.splitlines() if line.startswith("| ") and "---" not in line]
+    named = [re.findall(r"`(tests/\w+\.py)((?:::\w+)+)`", row) for row in rows]
+    held = [tests for row, tests in zip(rows, named, strict=True) if row != "| Promise | Held by |"]
+    assert len(held) > 15
+    assert all(held), "a promise without a test"
+    for file, names in chain.from_iterable(held):
+        tree = ast.parse((ROOT / file).read_text("utf-8"))
+        *classes, test = names.removeprefix("::").split("::")
+        for name in classes:
+            tree = next(each for each in tree.body if getattr(each, "name", "") == name)
+        assert any(getattr(each, "name", "") == test for each in tree.body), f"{file}{names}"

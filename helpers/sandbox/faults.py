@@ -7,6 +7,7 @@ import io
 import json
 import random
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ class Faults:
         else:
             answer = self._plane(environ, start_response)
         if happens == LOST:
-            raise LostAnswer("the sandbox was told to lose an answer now and then")
+            _hang_up(environ)
         return answer
 
     def _next(self) -> str | None:
@@ -112,3 +113,11 @@ def _error(status: str, code: str, message: str, start_response: Any) -> Iterabl
     headers = [("Content-Type", "application/json"), ("x-amzn-ErrorType", code)]
     start_response(status, headers)
     return [json.dumps({"message": message}).encode()]
+
+
+def _hang_up(environ: dict[str, Any]) -> None:
+    # Left open, the connection would make the client wait a minute for its answer.
+    connection = environ.get("werkzeug.socket")
+    if connection is not None:
+        connection.shutdown(socket.SHUT_RDWR)
+    raise LostAnswer("the sandbox was told to lose an answer now and then")
