@@ -123,7 +123,10 @@ def test_a_word_keeps_a_name(tmp_path: Path) -> None:
     assert "swordfish" not in (tmp_path / "zoe").read_text()
 
 
-def test_what_was_started_for_a_class_is_ended_with_it(tmp_path: Path) -> None:
+def test_what_was_started_for_a_class_is_ended_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "LAST_WORDS_SECONDS", 0.5)
     deaf = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True)"
     )
