@@ -133,6 +133,7 @@ _SHOW = """async id => {
 }"""
 _CELLS = "() => window.jupyterapp.shell.currentWidget.content.model.toJSON().cells"
 _SAVE = "() => window.jupyterapp.commands.execute('docmanager:save')"
+_PANELS_HERE = ".jp-NotebookPanel:not(.lm-mod-hidden) .iot-panel"
 _SHUT_DOWN = "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
 _THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
 
@@ -192,7 +193,7 @@ class Notebook:
         """What axe-core finds in the panels, where it is serious or critical."""
         # JupyterLab's body has no height, and axe-core takes all that is in it for hidden.
         self.page.evaluate("() => { document.body.style.height = '100vh'; }")
-        found = Axe().run(self.page, context=".iot-panel").response
+        found = Axe().run(self.page, context=_PANELS_HERE).response
         judged = [
             check["message"]
             for each in found["passes"]

@@ -54,8 +54,10 @@ class ClassCode(SharedPasswordAuthenticator):
         length = len(self.user_password)
         code, word = data["password"][:length], data["password"][length:]
         found = await super().authenticate(handler, data | {"password": code})
-        if found is None or not self.validate_username(name):
+        if found is None:
             return None
+        if not self.validate_username(name):
+            raise HTTPError(403, "A name has 1 to 24 small letters, digits and -, a letter first.")
         try:
             register.enter(Path(self.members), name, room=self.learners)
         except LessonError as problem:
