@@ -4,8 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import ClientError
-
 from helpers.errors import LessonError
 
 AT_MOST = 360.0
@@ -24,6 +22,8 @@ NOT_YET = {
 @contextmanager
 def gone() -> Iterator[None]:
     """Take it for done where AWS says that what was to go is not there."""
+    from botocore.exceptions import ClientError  # costs 0.3 s, which helpers.policy need not pay
+
     try:
         yield
     except ClientError as problem:
@@ -43,6 +43,8 @@ def until_gone(delete: Callable[[], object]) -> None:
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_DetachPolicy.html
     """
+    from botocore.exceptions import ClientError
+
     give_up = time.monotonic() + AT_MOST
     pause = 0.05
     while True:

@@ -10,6 +10,7 @@ import boto3
 import in_process
 import lessons
 import pytest
+from hypothesis import settings
 
 from helpers.account import Account, connect
 from helpers.sandbox import process
@@ -17,6 +18,9 @@ from helpers.sandbox import process
 
 def pytest_configure(config: pytest.Config) -> None:
     """Clean the environment itself, for notebooks' kernels and commands inherit it."""
+    # A busy machine is no reason to fail.
+    settings.register_profile("patient", deadline=None)
+    settings.load_profile("patient")
     config.addinivalue_line("markers", "long: takes over ten seconds; run with --long")
     for name in [name for name in os.environ if name.startswith(("AWS_", "IOT_TUTORIAL_"))]:
         del os.environ[name]

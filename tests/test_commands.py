@@ -19,7 +19,7 @@ from docs.notebooks import NOTEBOOKS, ROOT
 
 ANOTHER = 65534 if os.geteuid() == 0 else None
 """Who else the commands run as: nobody, where this run may choose; else the same user again."""
-ALL_TOOLS = ("cat", "cksum", "cp", "dirname", "grep", "mkdir", "rm", "sh")
+ALL_TOOLS = ("cat", "cksum", "cp", "dirname", "grep", "id", "mkdir", "rm", "sh")
 
 
 @pytest.fixture(scope="module")
