@@ -89,8 +89,8 @@ async def _serve_sandbox(folder: Path) -> None:
     from moto.core.config import default_user_config
     from moto.iot.models import iot_backends
 
-    from helpers.sandbox.broker import Broker
-    from helpers.sandbox.registry import Registry
+    from sandbox.broker import Broker
+    from sandbox.registry import Registry
 
     default_user_config["iot"] = {"use_valid_cert": True}
     backend = iot_backends["123456789012"]["eu-west-1"]

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from helpers.policy import (
+from iot_policy import (
+    AttachedThing,
     Policy,
     Request,
     arn,
@@ -21,15 +22,16 @@ from helpers.policy import (
     parse,
     to_json,
 )
-from helpers.policy import statement as build
-from helpers.sandbox.registry import Thing
+from iot_policy import statement as build
 
 SIZES = (1, 10, 100)
 ROUNDS = 7
 SECONDS_A_ROUND = 0.1
 HERE = ("eu-west-1", "123456789012")
 THING = "iot:Connection.Thing."
-CONTEXT = connection_context("button", "127.0.0.1", "a1" * 32, [Thing("button", None, {"x": "1"})])
+CONTEXT = connection_context(
+    "button", "127.0.0.1", "a1" * 32, [AttachedThing("button", None, {"x": "1"})]
+)
 REQUEST = Request("iot:Publish", arn(*HERE, "topic/button/9/state"), CONTEXT)
 
 

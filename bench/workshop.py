@@ -20,10 +20,10 @@ from threading import Event, Thread
 
 import psutil
 
-from docs.notebooks import NOTEBOOKS, ROOT
+from bench.visitor import Visitor
 from helpers.table import table
+from publish.notebooks import NOTEBOOKS, ROOT
 from workshop import homes, processes
-from workshop.visitor import Visitor
 
 SAMPLE_SECONDS = 5.0
 

@@ -1,8 +1,23 @@
 """Tables that read well in a notebook, in a terminal and in the post."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from prettytable import PrettyTable
+
+
+@dataclass(frozen=True)
+class Readable:
+    """Something to read: HTML in a notebook, plain text everywhere else."""
+
+    text: str
+    html: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return self.html
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> PrettyTable:

@@ -31,10 +31,6 @@ class Thing:
         return self.attributes[SERIAL_ATTRIBUTE]
 
     @property
-    def type_name(self) -> None:
-        """The lesson's Things have no type; policies may ask for one."""
-
-    @property
     def made_here(self) -> bool:
         """Whether it carries the lesson's marker."""
         return self.attributes.get(MARKER[0]) == MARKER[1]

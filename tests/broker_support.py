@@ -19,16 +19,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from moto.core.config import default_user_config
 from moto.iot.models import iot_backends
 
+import iot_policy
 from helpers import policy
-from helpers.sandbox.broker import Broker, Refusal, limits
-from helpers.sandbox.registry import Registry
+from sandbox.broker import Broker, Refusal
+from sandbox.mqtt import limits
+from sandbox.registry import Registry
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 ANYTHING = policy.document(policy.statement("iot:*", "*"))
 
 
 def arn(resource: str) -> str:
-    return policy.arn(REGION, ACCOUNT, resource)
+    return iot_policy.arn(REGION, ACCOUNT, resource)
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Sandbox:
         logging.getLogger().removeHandler(self.log)
         # Whatever a test did, a refusal is one line, and nothing else is logged.
         for record in self.log.records:
-            assert record.name == "helpers.sandbox", record.getMessage()
+            assert record.name == "sandbox", record.getMessage()
             assert record.exc_info is None
             assert "\n" not in record.getMessage()
 

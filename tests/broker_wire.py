@@ -4,9 +4,9 @@ import socket
 import ssl
 from pathlib import Path
 
-from helpers.sandbox.broker.fields import binary, text, variable
-from helpers.sandbox.broker.packets import V5, V311, Connect, Publish, Subscribe, Subscription
-from helpers.sandbox.broker.properties import Properties, encode_properties
+from sandbox.mqtt.fields import binary, text, variable
+from sandbox.mqtt.packets import V5, V311, Connect, Publish, Subscribe, Subscription
+from sandbox.mqtt.properties import Properties, encode_properties
 
 TIMEOUT = 5.0
 """Seconds; an answer that takes longer fails the test."""

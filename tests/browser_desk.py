@@ -9,11 +9,11 @@ import pytest
 from browser_lab import browser, lab
 from playwright.sync_api import Browser, Page
 
-from docs.notebooks import workplace
 from helpers import account, closing
 from helpers.account import Account
 from helpers.key_files import KeyFiles
-from helpers.sandbox import process
+from publish.notebooks import workplace
+from sandbox import process
 
 PANELS = [
     ("01-thing", "Register a Thing", "panel"),

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.account import Account, join
-from helpers.sandbox import accounts, process
-from helpers.sandbox.accounts import Member
+from sandbox import accounts, process
+from sandbox.accounts import Member
 
 
 @dataclass
@@ -37,7 +37,7 @@ def start(folder: Path) -> ClassSandbox:
     """Start a class's sandbox in *folder*, with nobody in the class yet."""
     file = folder / "members.json"
     accounts.write(file, [])
-    command = [sys.executable, "-m", "helpers.sandbox", "--state-dir", str(folder / "state")]
+    command = [sys.executable, "-m", "sandbox", "--state-dir", str(folder / "state")]
     serving = subprocess.Popen(
         [*command, "--members", str(file)], cwd=process.PROJECT, stdout=subprocess.PIPE, text=True
     )

@@ -125,4 +125,4 @@ def start_sandbox(clone: Clone, address: str, token: str) -> None:
 def kinds(clone: Clone) -> set[str]:
     """What of the lesson runs now."""
     parts = {part for process in clone.processes() for part in process.cmdline()}
-    return parts & {"jupyterlab", "ipykernel_launcher", "helpers.sandbox"}
+    return parts & {"jupyterlab", "ipykernel_launcher", "sandbox"}

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 
 from helpers.account import Account, connect
-from helpers.sandbox import process
+from sandbox import process
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -16,21 +16,21 @@ import pytest
 from browser_lab import FLAGS, chromium
 from playwright.sync_api import Browser, sync_playwright
 
-from docs.notebooks import ROOT
+from publish.notebooks import ROOT
 
 
 def copy_project(folder: Path) -> Path:
     """Copy what the docs are made from, for a test may change it."""
     leave = shutil.ignore_patterns("keys", ".*", "__pycache__")
-    for name in ("docs", "helpers", "notebooks"):
+    for name in ("docs", "helpers", "iot_policy", "notebooks", "publish", "sandbox"):
         shutil.copytree(ROOT / name, folder / name, ignore=leave)
     return folder
 
 
 def docs(project: Path, *options: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m docs`` in a copy of the project."""
+    """Run ``python -m publish`` in a copy of the project."""
     return subprocess.run(
-        [sys.executable, "-m", "docs", *options],
+        [sys.executable, "-m", "publish", *options],
         cwd=project,
         env=os.environ | env,
         capture_output=True,

@@ -16,9 +16,9 @@ from moto.moto_server.werkzeug_app import create_backend_app
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from helpers.account import Account, ledger, real, sandbox
-from helpers.sandbox import gaps
-from helpers.sandbox.faults import Application, LostAnswer
-from helpers.sandbox.process import ACCOUNT, REGION, Sandbox
+from sandbox import gaps
+from sandbox.faults import Application, LostAnswer
+from sandbox.process import ACCOUNT, REGION, Sandbox
 
 NOWHERE = "http://127.0.0.1:1"
 RETRIES = {"mode": "standard", "total_max_attempts": 3}

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from docs.notebooks import ROOT
-from workshop.visitor import Visitor
+from bench.visitor import Visitor
+from publish.notebooks import ROOT
 
 APART = os.geteuid() == 0
 """Whether this run can make system users."""

@@ -10,7 +10,7 @@ import pytest
 
 from helpers.account import Account, connect
 from helpers.errors import LessonError
-from helpers.sandbox import process
+from sandbox import process
 
 HOSTILE = {
     "AWS_ACCESS_KEY_ID": "not-a-key",

@@ -16,7 +16,8 @@ from classes import ClassSandbox, start
 from helpers import button, certificate, policy, thing
 from helpers.account import Account, connect, join
 from helpers.errors import LessonError
-from helpers.sandbox import accounts, process
+from sandbox import accounts, process
+from sandbox.errors import SandboxError
 
 
 @pytest.fixture(scope="module")
@@ -217,5 +218,5 @@ def test_the_list_of_members_is_private_and_checked(tmp_path: Path) -> None:
     assert len({each.account for each in members}) == len({each.key for each in members}) == 3
     assert members[1].account == process.ACCOUNT
     file.write_text(json.dumps([{"name": "ada"}]))
-    with pytest.raises(LessonError, match="list of members"):
+    with pytest.raises(SandboxError, match="list of members"):
         accounts.read(file)

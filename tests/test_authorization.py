@@ -7,8 +7,9 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.iot.responses import IoTResponse
 
-from helpers.policy import arn, as_posted, document, recommended, statement, to_json
-from helpers.sandbox.gaps import authorization
+from helpers.policy import as_posted, recommended
+from iot_policy import arn, document, statement, to_json
+from sandbox.gaps import authorization
 
 HERE = ("eu-west-1", "123456789012")
 SERIAL = "G030JF055364XVRB"

@@ -13,7 +13,7 @@ from awsiot import mqtt5_client_builder, mqtt_connection_builder
 from broker_support import Sandbox, arn, eventually
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
-from helpers.policy import document, statement
+from iot_policy import document, statement
 
 TOPIC = "iotbutton/G030JF055364XVRB"
 BUTTON = document(

@@ -15,9 +15,9 @@ from broker_wire import RawClient, client_context, encode_connect, encode_publis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from helpers.sandbox.broker import limits
-from helpers.sandbox.broker.packets import V5, V311, Connect, Publish
-from helpers.sandbox.broker.properties import Property
+from sandbox.mqtt import limits
+from sandbox.mqtt.packets import V5, V311, Connect, Publish
+from sandbox.mqtt.properties import Property
 
 MEGABYTE = 1 << 20
 DEVICES = 500

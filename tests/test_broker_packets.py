@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties as PahoProperties
 
-from helpers.sandbox.broker import encoder
-from helpers.sandbox.broker.decoder import decode, frames
-from helpers.sandbox.broker.packets import (
+from sandbox.mqtt import encoder
+from sandbox.mqtt.decoder import decode, frames
+from sandbox.mqtt.packets import (
     V5,
     V311,
     Connect,
@@ -21,8 +21,8 @@ from helpers.sandbox.broker.packets import (
     Subscription,
     Unsubscribe,
 )
-from helpers.sandbox.broker.properties import Property
-from helpers.sandbox.broker.reasons import Reason, RefusedError
+from sandbox.mqtt.properties import Property
+from sandbox.mqtt.reasons import Reason, RefusedError
 
 P = Property
 LIMIT = 1 << 20

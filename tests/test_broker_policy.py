@@ -7,9 +7,10 @@ from broker_support import ACCOUNT, ANYTHING, REGION, Sandbox, arn, eventually
 from broker_wire import PUBACK, PUBLISH
 
 from helpers import policy
-from helpers.policy import document, statement
-from helpers.sandbox.broker import RefusedError, limits
-from helpers.sandbox.broker.packets import Publish
+from iot_policy import document, statement
+from sandbox.broker import RefusedError
+from sandbox.mqtt import limits
+from sandbox.mqtt.packets import Publish
 
 CONNECT = statement("iot:Connect", "*")
 SERIAL = "G030JF055364XVRB"

@@ -6,9 +6,9 @@ import pytest
 from broker_support import Sandbox, eventually
 from broker_wire import PUBACK, PUBLISH, encode_publish, encode_subscribe
 
-from helpers.sandbox.broker import limits
-from helpers.sandbox.broker.packets import V5, Publish, Subscribe, Subscription
-from helpers.sandbox.broker.properties import Property
+from sandbox.mqtt import limits
+from sandbox.mqtt.packets import V5, Publish, Subscribe, Subscription
+from sandbox.mqtt.properties import Property
 
 P = Property
 WELCOME, RESUMED = (0x20, b"\0\0"), (0x20, b"\x01\0")

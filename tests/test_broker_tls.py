@@ -10,8 +10,8 @@ import pytest
 from broker_support import Sandbox, eventually
 from broker_wire import RawClient, client_context
 
-from helpers.sandbox.broker import Broker
-from helpers.sandbox.registry import Registry
+from sandbox.broker import Broker
+from sandbox.registry import Registry
 
 REFUSALS = (ssl.SSLError, ConnectionError)
 """How clients report a failed handshake."""

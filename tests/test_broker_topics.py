@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.sandbox.broker.reasons import RefusedError
-from helpers.sandbox.broker.topics import Tree, check_filter, check_topic
+from sandbox.mqtt.reasons import RefusedError
+from sandbox.mqtt.topics import Tree, check_filter, check_topic
 
 levels = st.sampled_from(["a", "b", "", "$aws", "ä"])
 topics = st.lists(levels, min_size=1, max_size=5).map("/".join)

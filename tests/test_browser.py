@@ -7,8 +7,8 @@ from browser_desk import PANELS, Desk, desk, empty_desk
 from browser_lab import Notebook
 from playwright.sync_api import Locator
 
-from docs.notebooks import NOTEBOOKS
 from helpers import closing
+from publish.notebooks import NOTEBOOKS
 
 __all__ = ["desk", "empty_desk"]  # fixtures
 

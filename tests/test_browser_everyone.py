@@ -5,8 +5,8 @@ from browser_desk import PANELS, Desk, desk, empty_desk
 from browser_lab import Notebook
 from playwright.sync_api import Page
 
-from docs.notebooks import NOTEBOOKS
 from helpers import policy, thing
+from publish.notebooks import NOTEBOOKS
 
 __all__ = ["desk", "empty_desk"]  # fixtures
 

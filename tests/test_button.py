@@ -18,8 +18,8 @@ from helpers import button, certificate, key_files, policy, thing
 from helpers.account import Account
 from helpers.button import Device, Refused
 from helpers.errors import LessonError
-from helpers.policy import document, statement
 from helpers.way_in import MQTT_BY_ALPN, way_in
+from iot_policy import document, statement
 
 SERIAL = thing.EXAMPLE_SERIAL
 

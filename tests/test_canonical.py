@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat import NotebookNode, v4
 
-from docs.canonical import PATTERNS, SANITIZE, canonical, merged, sanitize
+from publish.canonical import PATTERNS, SANITIZE, canonical, merged, sanitize
 
 CERTIFICATE_ID = "5d3c3b1f0e9a8d7c6b5a49382716051f2e3d4c5b6a798897a6b5c4d3e2f1a0b9"
 

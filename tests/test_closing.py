@@ -8,7 +8,7 @@ import pytest
 
 from helpers import certificate, closing, policy, thing
 from helpers.account import Account
-from helpers.policy import document, statement
+from iot_policy import document, statement
 
 RIGHTS = document(statement("iot:Connect", "*"))
 

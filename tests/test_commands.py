@@ -15,7 +15,7 @@ import pytest
 import requests
 from clones import MARK, Clone, clean_path, kinds, serve, start_sandbox
 
-from docs.notebooks import NOTEBOOKS, ROOT
+from publish.notebooks import NOTEBOOKS, ROOT
 
 ANOTHER = 65534 if os.geteuid() == 0 else None
 """Who else the commands run as: nobody, where this run may choose; else the same user again."""
@@ -89,7 +89,7 @@ def test_lab_serves_the_notebooks_and_leaves_no_process(
     }
     assert requests.get(f"{address}api/contents", timeout=30).status_code == 403
     start_sandbox(clone, address, token)
-    assert kinds(clone) == {"jupyterlab", "ipykernel_launcher", "helpers.sandbox"}
+    assert kinds(clone) == {"jupyterlab", "ipykernel_launcher", "sandbox"}
     assert {one.uids().real for one in clone.processes()} == {user or os.getuid()}
     listening = {at.laddr.ip for one in clone.processes() for at in one.net_connections()}
     assert listening <= {"127.0.0.1", "::1"}

@@ -13,9 +13,9 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from playwright.sync_api import Browser
 
-from docs import notebooks
-from docs.canonical import canonical
-from docs.lesson import PANEL
+from publish import notebooks
+from publish.canonical import canonical
+from publish.lesson import PANEL
 
 pytestmark = pytest.mark.long
 

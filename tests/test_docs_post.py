@@ -10,8 +10,8 @@ import yaml
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
-from docs import freshness, lesson, pictures, post, website
-from docs.notebooks import FOLDER, NOTEBOOKS, ROOT
+from publish import freshness, lesson, pictures, post, website
+from publish.notebooks import FOLDER, NOTEBOOKS, ROOT
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +137,6 @@ def test_the_reference_lists_every_helper() -> None:
         r"automodule:: helpers\.(\w+)", (website.SETTINGS / "reference.rst").read_text()
     )
     # Not for the notebooks.
-    inside = {"marker", "patience", "sandbox", "student_policy", "way_in"}
+    inside = {"marker", "patience", "sandbox", "way_in"}
     there = {path.stem for path in (ROOT / "helpers").iterdir() if not path.name.startswith("_")}
     assert set(listed) == there - inside

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from docs.canonical import sanitize
-from docs.notebooks import ROOT
-from docs.website import PAGES
 from helpers.account import Account
+from publish.canonical import sanitize
+from publish.notebooks import ROOT
+from publish.website import PAGES
 
 OPENING, *REST = re.split(r"^## ", PAGES["troubleshooting.md"].read_text("utf-8"), flags=re.M)
 STORIES = {story.split("\n", 1)[0]: story for story in REST}

@@ -6,7 +6,7 @@ import yaml
 from packaging.requirements import Requirement
 from rattler import MatchSpec
 
-from docs.notebooks import ROOT
+from publish.notebooks import ROOT
 
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
 PACKAGES = [entry for entry in ENVIRONMENT["dependencies"] if isinstance(entry, str)]

@@ -7,11 +7,11 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from docs.notebooks import FOLDER, NOTEBOOKS, execute, workplace
 from helpers import certificate, check, policy, thing
 from helpers.account import Account
-from helpers.policy import document, statement
 from helpers.thing import Thing
+from iot_policy import document, statement
+from publish.notebooks import FOLDER, NOTEBOOKS, execute, workplace
 
 EXERCISES = {
     "01-thing": ["second-button"],

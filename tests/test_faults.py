@@ -11,8 +11,8 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from helpers import certificate, closing
 from helpers.account import Account, connect
 from helpers.key_files import all_saved
-from helpers.sandbox import process
-from helpers.sandbox.faults import CALLS_LATER, Application, Faults, LostAnswer
+from sandbox import process
+from sandbox.faults import CALLS_LATER, Application, Faults, LostAnswer
 
 SEEDS = range(100)
 """For each of the two kinds of account."""

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from helpers import policy, thing
 from helpers.account import Account
-from helpers.sandbox.gaps.constraints import iot_model, violations
+from sandbox.gaps.constraints import iot_model, violations
 
 DOCUMENT = policy.to_json(policy.document(policy.statement("iot:Connect", "*")))
 

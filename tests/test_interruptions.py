@@ -12,10 +12,10 @@ import in_process
 import lessons
 import pytest
 
-from docs.notebooks import ROOT
 from helpers import closing
 from helpers.account import Account
-from helpers.sandbox import process
+from publish.notebooks import ROOT
+from sandbox import process
 
 KINDS = {
     "own account": (in_process.own_account, lessons.small),

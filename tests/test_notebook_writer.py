@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbformat import v4
 
-from docs import notebooks
+from publish import notebooks
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from docs import notebooks
-from docs.canonical import SANITIZE, canonical
-from docs.notebooks import FOLDER, NOTEBOOKS, ROOT
+from publish import notebooks
+from publish.canonical import SANITIZE, canonical
+from publish.notebooks import FOLDER, NOTEBOOKS, ROOT
 
 MUTATIONS = [
     ("02-policy", '"Resource": aws.arn("topic", topic)', '"Resource": aws.arn("topic", "other")'),
@@ -98,6 +98,6 @@ def test_a_mistake_in_the_code_fails_and_names_the_cell(name: str, right: str, w
 
 
 def test_a_fresh_run_gives_the_committed_files() -> None:
-    command = [sys.executable, "-m", "docs.notebooks", "--check"]
+    command = [sys.executable, "-m", "publish.notebooks", "--check"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stdout + run.stderr

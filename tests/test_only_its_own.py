@@ -13,7 +13,7 @@ from helpers import certificate, closing, patience, policy, thing
 from helpers.account import Account
 from helpers.errors import LessonError
 from helpers.key_files import all_saved
-from helpers.sandbox.faults import LostAnswer
+from sandbox.faults import LostAnswer
 
 pytestmark = pytest.mark.usefixtures("nowhere")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from helpers.policy import MalformedPolicy, Request, decide, document, parse, statement, to_json
-from helpers.policy.conditions import compile_conditions
+from iot_policy import MalformedPolicy, Request, decide, document, parse, statement, to_json
+from iot_policy.conditions import compile_conditions
 
 FLOOR = "iot:Connection.Thing.Attributes[floor]"
 ID = "iot:ClientId"

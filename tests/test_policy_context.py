@@ -9,12 +9,21 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from helpers.policy import Request, connection_context, decide, document, parse, statement, to_json
-from helpers.sandbox.registry import Thing
+from iot_policy import (
+    AttachedThing,
+    Request,
+    connection_context,
+    decide,
+    document,
+    parse,
+    statement,
+    to_json,
+)
+from sandbox.registry import certificate_names
 
 ID = "a1" * 32
 THING = "iot:Connection.Thing."
-BUTTON = Thing("button", "Button", {"serialNumber": "G030JF055364XVRB"})
+BUTTON = AttachedThing("button", "Button", {"serialNumber": "G030JF055364XVRB"})
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +48,9 @@ def pem():
 
 
 def test_the_thing_whose_name_is_the_client_id():
-    context = connection_context("button", "127.0.0.1", ID, [Thing("other", None, {}), BUTTON])
+    context = connection_context(
+        "button", "127.0.0.1", ID, [AttachedThing("other", None, {}), BUTTON]
+    )
     assert context == {
         "iot:ClientId": "button",
         "aws:SourceIp": "127.0.0.1",
@@ -75,7 +86,7 @@ def test_how_it_connects():
 
 
 def test_the_certificates_subject(pem):
-    context = connection_context("a", None, ID, [], certificate_pem=pem)
+    context = connection_context("a", None, ID, [], certificate_names=certificate_names(pem))
     subject = "iot:Certificate.Subject."
     assert {key: value for key, value in context.items() if key.startswith(subject)} == {
         f"{subject}Organization": "Example Corp",
@@ -111,6 +122,6 @@ def test_the_certificates_subject(pem):
 def test_conditions_on_the_subject(pem, operator, key, wanted, verdict):
     condition = {operator: {f"iot:Certificate.Subject.{key}": wanted}}
     policy = document(statement("iot:Publish", "*", condition=condition))
-    context = connection_context("a", None, ID, [], certificate_pem=pem)
+    context = connection_context("a", None, ID, [], certificate_names=certificate_names(pem))
     request = Request("iot:Publish", "arn:aws:iot:eu-west-1:123456789012:topic/admin/a", context)
     assert decide([parse("P", to_json(policy))], request).verdict == verdict

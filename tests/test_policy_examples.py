@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from helpers.policy import Request, connection_context, decide, document, parse, statement, to_json
+from iot_policy import Request, connection_context, decide, document, parse, statement, to_json
 
 ARN = "arn:aws:iot:us-east-1:123456789012:"
 CERTIFICATE = "a1" * 32

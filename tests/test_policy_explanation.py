@@ -2,21 +2,19 @@
 
 import pytest
 
-from helpers.policy import (
+from helpers import policy
+from helpers.policy import as_posted, intended, least_privilege, recommended
+from iot_policy import (
+    AttachedThing,
     Request,
     arn,
-    as_posted,
     connection_context,
     document,
     explain,
-    intended,
-    least_privilege,
     parse,
-    recommended,
     statement,
     to_json,
 )
-from helpers.sandbox.registry import Thing
 
 HERE = ("eu-west-1", "123456789012")
 SERIAL = "G030JF055364XVRB"
@@ -28,7 +26,7 @@ def connected(*things, client_id="button"):
     return connection_context(client_id, "127.0.0.1", "a1" * 32, things)
 
 
-ATTACHED = connected(Thing("button", None, {"serialNumber": SERIAL}))
+ATTACHED = connected(AttachedThing("button", None, {"serialNumber": SERIAL}))
 
 
 def explained(policy, action, resource, context=None):
@@ -81,9 +79,9 @@ def test_a_subscription_on_a_topic():
     ("context", "helps"),
     [
         (connected(), "Attach the certificate to a Thing"),
-        (connected(Thing("other", None, {})), "as client id (here it is button)"),
+        (connected(AttachedThing("other", None, {})), "as client id (here it is button)"),
         (
-            connected(Thing("button", None, {})),
+            connected(AttachedThing("button", None, {})),
             "Give the Thing button its Attributes[serialNumber]",
         ),
     ],
@@ -165,8 +163,10 @@ def test_everything_but():
 
 
 def test_it_is_a_table_in_a_notebook_and_escapes_what_a_device_sent():
-    found = explained(document(statement("iot:Publish", "*")), "iot:Connect", "client/<script>")
+    request = Request("iot:Connect", arn("eu-west-1", "123456789012", "client/<script>"), {})
+    policies = [parse("P", to_json(document(statement("iot:Publish", "*"))))]
+    found = policy.explain(policies, request)
     html = found._repr_html_()
     assert html.count("<tr>") == 2
     assert "<script>" not in html
-    assert repr(found) == str(found)
+    assert repr(found) == str(explain(policies, request))

@@ -6,18 +6,8 @@ import sys
 
 import pytest
 
-from helpers.policy import (
-    MalformedPolicy,
-    arn,
-    as_posted,
-    check,
-    intended,
-    least_privilege,
-    lint,
-    recommended,
-    statement,
-    to_json,
-)
+from helpers.policy import as_posted, intended, least_privilege, recommended
+from iot_policy import MalformedPolicy, arn, check, lint, statement, to_json
 
 HERE = ("eu-west-1", "123456789012")
 SERIAL = "G030JF055364XVRB"

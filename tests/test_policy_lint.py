@@ -2,15 +2,8 @@
 
 import pytest
 
-from helpers.policy import (
-    as_posted,
-    document,
-    intended,
-    least_privilege,
-    lint,
-    recommended,
-    statement,
-)
+from helpers.policy import as_posted, intended, least_privilege, recommended
+from iot_policy import document, lint, statement
 
 HERE = ("eu-west-1", "123456789012")
 ARN = "arn:aws:iot:eu-west-1:123456789012:"

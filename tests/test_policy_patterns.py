@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from helpers.policy.patterns import compile_pattern
+from iot_policy.patterns import compile_pattern
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.policy import Request, decide, document, explain, parse, to_json
+from iot_policy import Request, decide, document, explain, parse, to_json
 
 LAW = settings(deadline=None)  # a busy machine is not a broken law
 ARN = "arn:aws:iot:eu-west-1:123456789012:"

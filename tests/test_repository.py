@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from docs.notebooks import NOTEBOOKS, ROOT
+from publish.notebooks import NOTEBOOKS, ROOT
 
 DOCUMENTATION_ACCOUNTS = {"123456789012", "111122223333", "444455556666"}
 """The sandbox's account number, and the two that AWS's documentation uses."""

@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from helpers.account import Account
-from helpers.errors import LessonError
-from helpers.sandbox import process
+from sandbox import process
+from sandbox.errors import SandboxError
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def serve(folder: Path, *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "helpers.sandbox", "--state-dir", str(folder), *options]
+    command = [sys.executable, "-m", "sandbox", "--state-dir", str(folder), *options]
     return subprocess.Popen(
         command, cwd=process.PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -65,7 +65,7 @@ def test_it_listens_on_loopback_only(aws: Account) -> None:
 
 
 def test_many_who_ask_at_once_share_one(folder: Path) -> None:
-    ask = "from helpers.sandbox import process; import sys, pathlib\n"
+    ask = "from sandbox import process; import sys, pathlib\n"
     ask += "print(process.find_or_start(pathlib.Path(sys.argv[1])).pid)"
 
     def pid(_: int) -> str:
@@ -127,14 +127,14 @@ def test_what_it_keeps_is_private(aws: Account, state_dir: Path) -> None:
 
 def test_a_state_that_cannot_be_read_is_left_alone(folder: Path) -> None:
     (folder / "registry.pickle").write_bytes(b"not a pickle")
-    with pytest.raises(LessonError, match="cannot read what it knew"):
+    with pytest.raises(SandboxError, match="cannot read what it knew"):
         process.find_or_start(folder)
     assert (folder / "registry.pickle").read_bytes() == b"not a pickle"
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(LessonError, match="Set IOT_TUTORIAL_STATE_DIR"):
+    with pytest.raises(SandboxError, match="Set IOT_TUTORIAL_STATE_DIR"):
         process.find_or_start(tmp_path / "file" / "state")
 
 

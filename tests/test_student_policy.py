@@ -17,9 +17,10 @@ import in_process
 import nbformat
 import pytest
 
-from docs.notebooks import FOLDER, NOTEBOOKS, ROOT
-from helpers import account, student_policy
+from helpers import account
 from helpers.account import Account, real
+from publish.notebooks import FOLDER, NOTEBOOKS, ROOT
+from workshop import student_policy
 
 EXAMPLE = ["learner", "--account", "111122223333", "--region", "eu-west-1"]
 
@@ -158,7 +159,7 @@ def test_only_what_has_no_narrower_resource_is_on_everything() -> None:
 
 
 def test_the_file_for_the_workshop_is_what_the_command_prints() -> None:
-    command = [sys.executable, "-m", "helpers.student_policy", *EXAMPLE]
+    command = [sys.executable, "-m", "workshop.student_policy", *EXAMPLE]
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert (ROOT / "workshop" / "student-policy.json").read_text() == printed
     # IAM takes 6144 characters, white space not counted.

@@ -10,7 +10,7 @@ from classes import ClassSandbox, start
 from helpers import button, certificate, policy, thing
 from helpers.account import Account
 from helpers.errors import LessonError
-from helpers.sandbox import process
+from sandbox import process
 from workshop import board, live
 from workshop.board import Class, Progress
 

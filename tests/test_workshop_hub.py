@@ -18,10 +18,10 @@ import pytest
 import requests
 from rooms import APART, Room, hold
 
-from docs.notebooks import NOTEBOOKS
-from helpers.sandbox import accounts
+from bench.visitor import Kernel, Visitor
+from publish.notebooks import NOTEBOOKS
+from sandbox import accounts
 from workshop import homes, processes
-from workshop.visitor import Kernel, Visitor
 
 pytestmark = pytest.mark.long
 NAMES = ("ada", "grace", "zoe")

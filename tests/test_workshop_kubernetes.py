@@ -8,7 +8,7 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from docs.notebooks import ROOT
+from publish.notebooks import ROOT
 
 SCHEMA = "Z2JH_VALUES_SCHEMA"
 """The environment variable that names the chart's values.schema.yaml; .ci/run sets it."""

@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from docs.notebooks import ROOT
 from helpers.errors import LessonError
+from publish.notebooks import ROOT
 from workshop import __main__ as command
 from workshop import homes, plan, processes, register
 from workshop.plan import Plan

@@ -11,8 +11,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from helpers.errors import LessonError
-from helpers.sandbox import accounts
-from helpers.sandbox.process import PROJECT
+from sandbox import accounts
+from sandbox.process import PROJECT
 from workshop import homes, plan, processes
 from workshop.classroom import Classroom
 

@@ -12,10 +12,10 @@ from prettytable import PrettyTable
 from helpers import certificate, policy, thing
 from helpers.account import Account, Refusal, join
 from helpers.errors import LessonError
-from helpers.sandbox import accounts, process
-from helpers.sandbox.accounts import Member
-from helpers.sandbox.milestones import PRESSED
 from helpers.table import table
+from sandbox import accounts, process
+from sandbox.accounts import Member
+from sandbox.milestones import PRESSED
 
 
 @dataclass(frozen=True)

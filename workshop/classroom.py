@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from helpers.errors import LessonError
-from helpers.sandbox.process import PROJECT
+from sandbox.process import PROJECT
 from workshop import processes
 from workshop.plan import Plan
 from workshop.processes import MARK
@@ -89,7 +89,7 @@ class Classroom:
 
     def _start_sandbox(self) -> str:
         folder = self._folder / "sandbox"
-        command = [sys.executable, "-m", "helpers.sandbox", "--state-dir", str(folder)]
+        command = [sys.executable, "-m", "sandbox", "--state-dir", str(folder)]
         command += ["--members", str(self._plan.members), "--owner", str(os.getpid())]
         with (folder / "sandbox.log").open("a") as log:
             self._sandbox = subprocess.Popen(

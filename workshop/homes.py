@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from helpers.errors import LessonError
-from helpers.sandbox.process import PROJECT
+from sandbox.process import PROJECT
 
 PREFIX = "iot-"
 """Of the system users' names, so that no learner becomes someone whom the machine knows already."""

@@ -5,8 +5,8 @@ from hmac import compare_digest
 from pathlib import Path
 
 from helpers.errors import LessonError
-from helpers.sandbox import accounts
-from helpers.sandbox.accounts import Member
+from sandbox import accounts
+from sandbox.accounts import Member
 
 
 def enter(file: Path, name: str, *, room: int) -> Member:

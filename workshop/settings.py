@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from helpers.sandbox.process import PROJECT
+from sandbox.process import PROJECT
 from workshop import homes
 from workshop.plan import from_json
 from workshop.processes import MARK

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from jupyterhub.spawner import LocalProcessSpawner, set_user_setuid
 
-from helpers.sandbox import accounts
+from sandbox import accounts
 from workshop import homes, register
 from workshop.plan import Plan
 from workshop.processes import MARK

@@ -5,10 +5,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers import policy
 from helpers.account.ledger import Ledger
-from helpers.sandbox import process
-from helpers.sandbox.process import Sandbox
+from iot_policy import arn
+from sandbox import process
+from sandbox.process import Sandbox
 
 if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient
@@ -87,7 +87,7 @@ class Account:
 
         Source: https://docs.aws.amazon.com/iot/latest/developerguide/iot-action-resources.html
         """
-        return policy.arn(self.region, self.number, f"{kind}/{name}")
+        return arn(self.region, self.number, f"{kind}/{name}")
 
     def refusals(self) -> list[Refusal]:
         """List what the broker refused last, the newest at the end. AWS's own does not tell."""

@@ -13,8 +13,9 @@ from helpers.account import ledger
 from helpers.account.learner import checked
 from helpers.account.model import Account
 from helpers.errors import LessonError
-from helpers.sandbox import process
-from helpers.sandbox.process import Sandbox
+from sandbox import process
+from sandbox.errors import SandboxError
+from sandbox.process import Sandbox
 
 if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient
@@ -77,7 +78,10 @@ def _account(sandbox: Sandbox, key: str, learner: str) -> Account:
 
 def _find_or_start() -> Sandbox:
     server = os.environ.get("JPY_PARENT_PID")  # set by Jupyter in every kernel that it starts
-    return process.find_or_start(process.state_dir(), owner=int(server) if server else None)
+    try:
+        return process.find_or_start(process.state_dir(), owner=int(server) if server else None)
+    except SandboxError as problem:
+        raise LessonError(str(problem)) from problem
 
 
 def _bring_back(caught_exception: Exception | None, **_: object) -> None:

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from helpers.account import Account
-from helpers.check.expectations import Wanted, Wired, unmet
+from helpers.check.expectations import Wanted, unmet
 from helpers.check.result import Result, conclude
 from helpers.thing import Thing
+from iot_policy import AttachedThing
 
 
 def answers(account: Account, button: Thing, document: Mapping[str, Any]) -> Result:
     """Check a policy: as least privilege, and it may receive ``iotbutton/<serial>/answer``."""
-    wired = Wired(button.name, button.attributes)
+    wired = AttachedThing(button.name, None, button.attributes)
     topic = f"iotbutton/{button.serial}"
     client, answer, everything = account.arn("client", button.name), f"{topic}/answer", "#"
     wanted = [

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from helpers import policy
-from helpers.policy import Policy, Request
+import iot_policy
+from iot_policy import AttachedThing, Policy, Request
 
 
 class Wanted(NamedTuple):
@@ -18,37 +18,31 @@ class Wanted(NamedTuple):
     allowed: bool
 
 
-class Wired(NamedTuple):
-    """The Thing of a button whose certificate is attached to it."""
-
-    name: str
-    attributes: Mapping[str, str]
-    type_name: str | None = None
-
-
-def unmet(document: Mapping[str, Any], thing: Wired, wanted: Sequence[Wanted]) -> Iterator[str]:
+def unmet(
+    document: Mapping[str, Any], thing: AttachedThing, wanted: Sequence[Wanted]
+) -> Iterator[str]:
     """Say what of *wanted* a policy document does not meet.
 
     Yields:
         One sentence each; for a denial with the one change that would help most.
     """
     try:
-        parsed = [policy.parse("the policy", policy.to_json(document))]
-    except policy.MalformedPolicy as problem:
+        parsed = [iot_policy.parse("the policy", iot_policy.to_json(document))]
+    except iot_policy.MalformedPolicy as problem:
         yield str(problem)
         return
-    context = policy.connection_context(thing.name, "127.0.0.1", "0" * 64, [thing])
+    context = iot_policy.connection_context(thing.name, "127.0.0.1", "0" * 64, [thing])
     for each in wanted:
         request = Request(each.action, each.resource, context)
-        if (policy.decide(parsed, request).verdict == "ALLOWED") == each.allowed:
+        if (iot_policy.decide(parsed, request).verdict == "ALLOWED") == each.allowed:
             continue
         if each.allowed:
-            yield f"The button may not {each.words}. {policy.explain(parsed, request).hint}"
+            yield f"The button may not {each.words}. {iot_policy.explain(parsed, request).hint}"
         else:
             number = _allowing(parsed, request)
             yield f"The button may {each.words}, which it need not: narrow statement {number}."
 
 
 def _allowing(policies: Sequence[Policy], request: Request) -> int:
-    steps = policy.explain(policies, request).steps
+    steps = iot_policy.explain(policies, request).steps
     return next(step.number for step in steps if step.kind == "matched")

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from helpers.account import Account
-from helpers.check.expectations import Wanted, Wired, unmet
+from helpers.check.expectations import Wanted, unmet
 from helpers.check.result import Result, conclude
-from helpers.policy import arn, document, statement
 from helpers.thing import Thing
+from iot_policy import AttachedThing, arn, document, statement
 
 
 def broken_policies(account: Account, button: Thing) -> dict[str, dict[str, Any]]:
@@ -50,5 +50,7 @@ def _missing(
         if name not in policies:
             yield f"The {name} policy has gone missing."
             continue
-        for problem in unmet(policies[name], Wired(button.name, button.attributes), wanted):
+        for problem in unmet(
+            policies[name], AttachedThing(button.name, None, button.attributes), wanted
+        ):
             yield f"The {name} policy: {problem}"

@@ -5,14 +5,15 @@ from typing import Any
 
 import ipywidgets as widgets
 
+import iot_policy
 from helpers import policy, thing
 from helpers.account import Account
 from helpers.panels import policy_review
 from helpers.panels.outcome import Outcome
 from helpers.panels.panel import Panel, action, field, row
 from helpers.panels.statement_form import StatementForm
-from helpers.policy.grammar import statements
 from helpers.thing import Thing
+from iot_policy.grammar import statements
 
 
 class PolicyForm(Panel):
@@ -100,8 +101,8 @@ class PolicyForm(Panel):
     def edit_json(self, _: Any = None) -> None:
         """Carry edited JSON back into the form; broken JSON leaves the form as it is."""
         try:
-            document = policy.check(self.json.value)
-        except policy.MalformedPolicy as error:
+            document = iot_policy.check(self.json.value)
+        except iot_policy.MalformedPolicy as error:
             where = f"Statement {error.statement}: " if error.statement else ""
             self._show_review(f"{where}{error.problem}")
             return
@@ -118,7 +119,7 @@ class PolicyForm(Panel):
         """Put the policy in force: a new policy, or a new version of the one that is there."""
         name = self.name.value
         with self.outcome.of(f"Creating {name}", f"The policy {name} is in force."):
-            policy.put_in_force(self._account.iot, name, policy.check(self.json.value))
+            policy.put_in_force(self._account.iot, name, iot_policy.check(self.json.value))
 
     def _set_statements(self, listed: list[dict[str, Any]]) -> None:
         self._document = {**self._document, "Statement": listed}

@@ -4,15 +4,17 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
-from helpers import policy
+import iot_policy
 from helpers.account import Account
-from helpers.policy import Explanation, Finding, MalformedPolicy
 from helpers.thing import Thing
+from iot_policy import AttachedThing, Explanation, Finding, MalformedPolicy, Request
 
 
 def findings(document: str, account: Account, *, attached: bool) -> str:
     """Lay out what the linter finds, each with AWS's page."""
-    found = policy.lint(document, region=account.region, account=account.number, attached=attached)
+    found = iot_policy.lint(
+        document, region=account.region, account=account.number, attached=attached
+    )
     if not found:
         return '<p class="iot-hint">The checker has nothing to say.</p>'
     return f'<ul class="iot-findings">{"".join(map(_finding, found))}</ul>'
@@ -29,11 +31,11 @@ def verdicts(name: str, document: str, account: Account, button: Thing, *, attac
         attached: Whether to decide as if the certificate were attached to the Thing.
     """
     try:
-        parsed = policy.parse(name, document)
+        parsed = iot_policy.parse(name, document)
     except MalformedPolicy:
         return '<p class="iot-hint">No verdicts: this is not a policy yet.</p>'
     answers = {
-        question: policy.explain([parsed], request)
+        question: iot_policy.explain([parsed], request)
         for question, request in _questions(account, button, attached=attached).items()
     }
     return (
@@ -43,10 +45,10 @@ def verdicts(name: str, document: str, account: Account, button: Thing, *, attac
     )
 
 
-def _questions(account: Account, button: Thing, *, attached: bool) -> dict[str, policy.Request]:
-    things = [button] if attached else []
-    itself = policy.connection_context(button.name, None, "", things)
-    another = policy.connection_context("another", None, "", things)
+def _questions(account: Account, button: Thing, *, attached: bool) -> dict[str, Request]:
+    things = [AttachedThing(button.name, None, button.attributes)] if attached else []
+    itself = iot_policy.connection_context(button.name, None, "", things)
+    another = iot_policy.connection_context("another", None, "", things)
     topic = f"iotbutton/{button.serial}"
     heating = "$aws/things/heating/shadow/update"
     return {
@@ -57,8 +59,8 @@ def _questions(account: Account, button: Thing, *, attached: bool) -> dict[str, 
     }
 
 
-def _request(name: str, arn: str, context: Mapping[str, Any]) -> policy.Request:
-    return policy.Request(f"iot:{name}", arn, context)
+def _request(name: str, arn: str, context: Mapping[str, Any]) -> Request:
+    return Request(f"iot:{name}", arn, context)
 
 
 def _rows(answers: Mapping[str, Explanation]) -> Iterable[str]:

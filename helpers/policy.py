@@ -1,0 +1,326 @@
+"""Policies: the lesson's own, put into an account and taken out of it, and shown in a notebook.
+
+The policy language itself, which decides and explains, is the package :mod:`iot_policy`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal
+
+from prettytable import PrettyTable
+
+import iot_policy
+from helpers.errors import LessonError
+from helpers.marker import MARKER, not_ours
+from helpers.patience import gone, until_gone
+from helpers.table import Readable, table
+from iot_policy import Policy, Request, arn, document, statement, to_json
+
+if TYPE_CHECKING:
+    from mypy_boto3_iot import IoTClient
+
+__all__ = [
+    "TAGS",
+    "AccountPolicy",
+    "Request",
+    "as_posted",
+    "document",
+    "explain",
+    "find",
+    "intended",
+    "least_privilege",
+    "lint",
+    "listener",
+    "made_here",
+    "parse",
+    "put_in_force",
+    "recommended",
+    "remove",
+    "statement",
+    "to_json",
+    "verdicts",
+]
+
+
+def as_posted(region: str, account: str, serial: str) -> dict[str, Any]:
+    """The post's own JSON. It grants the reverse of what its prose says.
+
+    Args:
+        region: The account's region.
+        account: 12 digits.
+        serial: The button's serial number (DSN), 16 characters.
+    """
+    return document(
+        statement("iot:Connect", arn(region, account, f"topic/iotbutton/{serial}")),
+        statement("iot:Publish", "*"),
+    )
+
+
+def intended(region: str, account: str, serial: str) -> dict[str, Any]:
+    """What the post's prose says: anyone may connect, the button publishes on its own topic."""
+    return document(
+        statement("iot:Connect", "*"),
+        statement("iot:Publish", arn(region, account, f"topic/iotbutton/{serial}")),
+    )
+
+
+def least_privilege(region: str, account: str, serial: str, client_id: str) -> dict[str, Any]:
+    """Just this client id, just this topic; the registry is not asked."""
+    return document(
+        statement("iot:Connect", arn(region, account, f"client/{client_id}")),
+        statement("iot:Publish", arn(region, account, f"topic/iotbutton/{serial}")),
+    )
+
+
+def recommended(region: str, account: str) -> dict[str, Any]:
+    """What AWS recommends: one policy for every button, the registry fills in which one.
+
+    The certificate must be attached to a Thing, the client id must be the Thing's name, and the
+    Thing carries the button's serial number as its attribute ``serialNumber``.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
+    """
+    thing = "iot:Connection.Thing"
+    return document(
+        statement(
+            "iot:Connect",
+            arn(region, account, f"client/${{{thing}.ThingName}}"),
+            condition={"Bool": {f"{thing}.IsAttached": ["true"]}},
+        ),
+        statement(
+            "iot:Publish",
+            arn(region, account, f"topic/iotbutton/${{{thing}.Attributes[serialNumber]}}"),
+        ),
+    )
+
+
+def listener(region: str, account: str, serial: str, client_id: str) -> dict[str, Any]:
+    """Let a device receive what one button publishes, and nothing else."""
+    topic = f"iotbutton/{serial}"
+    return document(
+        statement("iot:Connect", arn(region, account, f"client/{client_id}")),
+        statement("iot:Subscribe", arn(region, account, f"topicfilter/{topic}")),
+        statement("iot:Receive", arn(region, account, f"topic/{topic}")),
+    )
+
+
+TAGS: Any = [{"Key": MARKER[0], "Value": MARKER[1]}]
+"""What each policy of the lesson is created with: who made it."""
+
+MOST_VERSIONS = 5
+"""AWS keeps so many versions of a policy."""
+
+
+@dataclass(frozen=True)
+class AccountPolicy:
+    """A policy of the account, as its default version has it."""
+
+    name: str
+    arn: str
+    text: str
+    """The policy document, JSON."""
+
+
+def put_in_force(iot: "IoTClient", name: str, document: dict[str, Any]) -> None:
+    """Create the policy *name*, or make *document* the default version of the one that is there.
+
+    A document that is in force already is left alone. Where AWS's limit of five versions is
+    reached, the oldest one gives way.
+
+    Args:
+        iot: A boto3 ``iot`` client.
+        name: 1-128 of letters, digits and ``_+=,.@-``.
+        document: A policy document.
+
+    Raises:
+        LessonError: the document is not a policy, or a policy of that name is there that the
+            lesson did not make; nothing is changed.
+
+    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_CreatePolicyVersion.html
+    """
+    text = to_json(document)
+    parse(name, text)
+    try:
+        iot.create_policy(policyName=name, policyDocument=text, tags=TAGS)
+    except iot.exceptions.ResourceAlreadyExistsException:
+        there = find(iot, name)
+        if there is None or not _ours(iot, there.arn):
+            raise not_ours("policy", name) from None
+        if there.text != text:
+            _add_version(iot, name, text)
+
+
+def find(iot: "IoTClient", name: str) -> AccountPolicy | None:
+    """Look a policy up by its name.
+
+    Returns:
+        The policy; ``None`` where there is none of that name.
+
+    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_GetPolicy.html
+    """
+    try:
+        found = iot.get_policy(policyName=name)
+    except iot.exceptions.ResourceNotFoundException:
+        return None
+    return AccountPolicy(found["policyName"], found["policyArn"], found["policyDocument"])
+
+
+def made_here(iot: "IoTClient", *, prefix: str = "") -> list[AccountPolicy]:
+    """List the policies that the lesson made, by their tag.
+
+    Args:
+        iot: A boto3 ``iot`` client.
+        prefix: What their names begin with: in a shared account, the learner's.
+    """
+    pages = iot.get_paginator("list_policies").paginate()
+    names = [each["policyName"] for page in pages for each in page["policies"]]
+    found = [find(iot, name) for name in names if name.startswith(prefix)]
+    return [each for each in found if each is not None and _ours(iot, each.arn)]
+
+
+def remove(iot: "IoTClient", name: str) -> None:
+    """Delete a policy: detached from everything and its other versions deleted first.
+
+    A missing policy is no error.
+
+    Raises:
+        LessonError: the lesson did not make it, or it is still being detached after some minutes.
+
+    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_DeletePolicy.html
+    """
+    found = find(iot, name)
+    if found is None:
+        return
+    if not _ours(iot, found.arn):
+        raise not_ours("policy", name)
+    for page in iot.get_paginator("list_targets_for_policy").paginate(policyName=name):
+        for target in page["targets"]:
+            with gone():
+                iot.detach_policy(policyName=name, target=target)
+    for version in iot.list_policy_versions(policyName=name)["policyVersions"]:
+        if not version["isDefaultVersion"]:
+            _delete_version(iot, name, version["versionId"])
+    until_gone(lambda: iot.delete_policy(policyName=name))
+
+
+def _ours(iot: "IoTClient", arn: str) -> bool:
+    return TAGS[0] in iot.list_tags_for_resource(resourceArn=arn)["tags"]
+
+
+def _add_version(iot: "IoTClient", name: str, text: str) -> None:
+    versions = iot.list_policy_versions(policyName=name)["policyVersions"]
+    if len(versions) >= MOST_VERSIONS:
+        spare = [version for version in versions if not version["isDefaultVersion"]]
+        oldest = min(spare, key=lambda version: int(version["versionId"]))
+        _delete_version(iot, name, oldest["versionId"])
+    try:
+        iot.create_policy_version(policyName=name, policyDocument=text, setAsDefault=True)
+    except iot.exceptions.VersionsLimitExceededException:
+        # The first try succeeded, its answer was lost, and this is what the second one met.
+        now = find(iot, name)
+        if now is None or now.text != text:
+            raise
+
+
+def _delete_version(iot: "IoTClient", name: str, version_id: str) -> None:
+    with gone():
+        iot.delete_policy_version(policyName=name, policyVersionId=version_id)
+
+
+def parse(name: str, text: str) -> Policy:
+    """Make a policy document ready for decisions.
+
+    Args:
+        name: The policy's name, as decisions report it.
+        text: The JSON document.
+
+    Raises:
+        LessonError: AWS would not have stored it.
+    """
+    try:
+        return iot_policy.parse(name, text)
+    except iot_policy.MalformedPolicy as problem:
+        raise LessonError(str(problem)) from problem
+
+
+def explain(policies: Sequence[Policy], request: Request) -> Readable:
+    """Show why *policies* allow or deny *request*, statement by statement.
+
+    Args:
+        policies: The default version of each policy attached to the certificate.
+        request: What the device asks for.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
+    """
+    found = iot_policy.explain(policies, request)
+    rows = [(step.policy, step.number, step.effect, step.reason) for step in found.steps]
+    steps = table(["Policy", "Statement", "Effect", "Why"], rows)
+    tail = f"<p>To change it: {escape(found.hint)}</p>" if found.hint else ""
+    return Readable(str(found), f"<p>{escape(found.headline)}</p>{steps._repr_html_()}{tail}")
+
+
+def lint(
+    document: Mapping[str, Any] | str,
+    *,
+    region: str | None = None,
+    account: str | None = None,
+    attached: bool | None = None,
+) -> Readable:
+    """Show what is wrong with a policy before any device asks: a table of findings.
+
+    Args:
+        document: The policy, as JSON text or as built by :func:`document`.
+        region: Where it will be used; resources in another region are errors then.
+        account: 12 digits; resources of another account are errors then.
+        attached: Whether the certificate is attached to a Thing; ``None`` if that is not known.
+    """
+    found = iot_policy.lint(document, region=region, account=account, attached=attached)
+    if not found:
+        return Readable("Nothing to say.", "<p>Nothing to say.</p>")
+    rows = [(each.severity, each.statement or "all", each.message) for each in found]
+    findings = table(["Severity", "Statement", "Finding"], rows)
+    return Readable(str(findings), findings._repr_html_())
+
+
+ActionType = Literal["CONNECT", "PUBLISH", "SUBSCRIBE", "RECEIVE"]
+
+
+def verdicts(
+    iot: "IoTClient",
+    policy_names: Iterable[str],
+    questions: Mapping[str, tuple[ActionType, str]],
+    *,
+    principal: str,
+    client_id: str,
+) -> PrettyTable:
+    """Ask ``test_authorization`` each question of each policy by itself.
+
+    Args:
+        iot: A boto3 ``iot`` client.
+        policy_names: Policies of the account, a column each.
+        questions: In words, with the action type and the resource's ARN: a row each.
+        principal: ARN of the certificate that asks. Its own policies are left out.
+        client_id: Under which client id it asks.
+
+    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_TestAuthorization.html
+    """
+    names = list(policy_names)
+    asked = [{"actionType": kind, "resources": [arn]} for kind, arn in questions.values()]
+    pages = iot.get_paginator("list_attached_policies").paginate(target=principal)
+    own = [each["policyName"] for page in pages for each in page["policies"]]
+    columns = []
+    for name in names:
+        answer = iot.test_authorization(
+            authInfos=asked,  # type: ignore[arg-type]  # the stub wants its own TypedDict
+            principal=principal,
+            clientId=client_id,
+            policyNamesToAdd=[name],
+            policyNamesToSkip=[each for each in own if each != name],
+        )
+        columns.append([result["authDecision"] for result in answer["authResults"]])
+    rows = [
+        [question, *row]
+        for question, row in zip(questions, zip(*columns, strict=True), strict=True)
+    ]
+    return table(["", *names], rows)

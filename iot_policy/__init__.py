@@ -1,0 +1,37 @@
+"""The policy language of AWS IoT: read a policy, decide by it, explain the decision, lint it.
+
+Pure: values in, values out. Nothing here asks an account, opens a file or draws a table.
+"""
+
+from iot_policy.arns import Arn, arn, split_arn
+from iot_policy.context import AttachedThing, CertificateNames, connection_context
+from iot_policy.decision import Decision, decide
+from iot_policy.documents import document, statement, to_json
+from iot_policy.errors import MalformedPolicy
+from iot_policy.explanation import Explanation, explain
+from iot_policy.findings import Finding, lint
+from iot_policy.grammar import check
+from iot_policy.model import Policy, Request, parse
+
+__all__ = [
+    "Arn",
+    "AttachedThing",
+    "CertificateNames",
+    "Decision",
+    "Explanation",
+    "Finding",
+    "MalformedPolicy",
+    "Policy",
+    "Request",
+    "arn",
+    "check",
+    "connection_context",
+    "decide",
+    "document",
+    "explain",
+    "lint",
+    "parse",
+    "split_arn",
+    "statement",
+    "to_json",
+]

@@ -1,0 +1,132 @@
+"""The ``Condition`` block of a statement, by IAM's rules."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from iot_policy.comparisons import OPERATORS
+from iot_policy.errors import MalformedPolicy
+from iot_policy.keys import KEYS, canonical
+from iot_policy.patterns import Context, Pattern
+
+_OPERATOR = re.compile(r"(?:(ForAllValues|ForAnyValue):)?(\w+?)(IfExists)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One operator on one key."""
+
+    operator: str
+    key: str
+    values: tuple[str, ...]
+    """As the policy has them; one match is enough."""
+    needs: tuple[str, ...]
+    """Context keys without which the condition cannot hold as meant."""
+    holds: Callable[[Context], bool]
+
+    def __str__(self) -> str:
+        """Read it aloud: ``Bool iot:Connection.Thing.IsAttached true``."""
+        return f"{self.operator} {self.key} {' or '.join(self.values) or '(nothing)'}"
+
+
+def compile_conditions(
+    block: Mapping[str, Mapping[str, Any]], *, variables: bool = True
+) -> Iterator[Condition]:
+    """Make a ``Condition`` block ready; all of its conditions must hold.
+
+    Args:
+        block: Operator to key to value or values, checked for its shape.
+        variables: Whether ``${…}`` is replaced in the values.
+
+    Raises:
+        MalformedPolicy: an operator, a key or a value that cannot be understood.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+    """
+    for operator, keys in block.items():
+        for key, value in keys.items():
+            known = canonical(key)
+            if known is None:
+                raise MalformedPolicy(
+                    f"AWS IoT documents no condition key {key!r}.{suggest(key, KEYS)}"
+                )
+            yield _condition(operator, known, tuple(texts(value)), variables)
+
+
+def read_operator(operator: str) -> tuple[str | None, str, bool]:
+    """Split a condition operator into qualifier, name, and whether ``IfExists`` follows.
+
+    Raises:
+        MalformedPolicy: no such operator.
+
+    >>> read_operator("ForAnyValue:StringLikeIfExists")
+    ('ForAnyValue', 'StringLike', True)
+    """
+    found = _OPERATOR.fullmatch(operator)
+    qualifier, name, if_exists = found.groups() if found else (None, operator, None)
+    if name == "Null" and not qualifier and not if_exists:
+        return None, name, False
+    if name not in OPERATORS:
+        hint = suggest(operator, [*OPERATORS, "Null"])
+        raise MalformedPolicy(f"There is no condition operator {operator!r}.{hint}")
+    return qualifier, name, bool(if_exists)
+
+
+def texts(value: Any) -> list[str]:
+    """One value or several, as texts: JSON's ``true`` and ``5`` are ``"true"`` and ``"5"``."""
+    values = value if isinstance(value, list) else [value]
+    return [str(one).lower() if isinstance(one, bool) else str(one) for one in values]
+
+
+def suggest(word: str, known: Any) -> str:
+    """`` Did you mean …?`` where something known is close, else nothing."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def _condition(operator: str, key: str, values: tuple[str, ...], variables: bool) -> Condition:
+    qualifier, name, if_exists = read_operator(operator)
+    if name == "Null":
+        return Condition(operator, key, values, (), _null(key, values))
+    prepare, negated = OPERATORS[name]
+    try:
+        patterns = tuple(prepare(value, variables) for value in values)
+    except (ValueError, OverflowError) as error:
+        raise MalformedPolicy(f"{operator} on {key} cannot compare with that: {error}.") from error
+    own = () if qualifier or if_exists else (key,)
+    needs = (*own, *(variable for pattern in patterns for variable in pattern.variables))
+    absent = if_exists or (negated if qualifier is None else qualifier == "ForAllValues")
+    every = qualifier == "ForAllValues" or (qualifier is None and negated)
+    return Condition(operator, key, values, needs, _holds(key, patterns, negated, every, absent))
+
+
+def _holds(
+    key: str, patterns: tuple[Pattern, ...], negated: bool, every: bool, absent: bool
+) -> Callable[[Context], bool]:
+    """Build the test: what the values must do (*every* or any), what an *absent* key gives."""
+
+    def any_of(value: str, context: Context) -> bool:
+        for pattern in patterns:
+            if pattern.matches(value, context):
+                return not negated
+        return negated
+
+    one = patterns[0].matches if len(patterns) == 1 and not negated else any_of
+
+    def holds(context: Context) -> bool:
+        value = context.get(key, ())
+        if isinstance(value, str):
+            return one(value, context)
+        if not value:
+            return absent
+        return (all if every else any)(one(each, context) for each in value)
+
+    return holds
+
+
+def _null(key: str, values: tuple[str, ...]) -> Callable[[Context], bool]:
+    if not set(values) <= {"true", "false"}:
+        raise MalformedPolicy(f"Null on {key} takes true (absent) or false (present).")
+    return lambda context: ("false" if context.get(key) else "true") in values

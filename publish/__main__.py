@@ -1,0 +1,116 @@
+"""Render the committed notebooks into a Jekyll post and a site, in _build; nothing is executed."""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from datetime import datetime
+from pathlib import Path
+
+from publish import freshness, lesson, pictures, post, website
+from publish.notebooks import ROOT
+
+BUILD = ROOT / "_build"
+
+
+def main() -> None:
+    """Do what the command line says."""
+    options = _options()
+    try:
+        if options.execute:
+            _execute(options.check)
+        if options.pictures:
+            _make_pictures()
+        if options.check:
+            check()
+        else:
+            build(options.title, options.date)
+    except website.SiteError as error:
+        sys.exit(f"The site has holes; nothing was written.\n{error}")
+
+
+def build(title: str = post.TITLE, date: datetime = post.DATE) -> None:
+    """Render both into _build, in the place of what was there, and record what they show."""
+    BUILD.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUILD, prefix=".new-") as place:
+        file = render(Path(place), title, date)
+        for name in ("post", "site"):
+            shutil.rmtree(BUILD / name, ignore_errors=True)
+            Path(place, name).rename(BUILD / name)
+    shutil.copy(BUILD / "post" / lesson.IMAGES / pictures.SHOWN_BY_THE_README, pictures.FOLDER)
+    if (title, date) == (post.TITLE, post.DATE):
+        freshness.RECORD.write_text(freshness.record(BUILD / "post"), "utf-8")
+    print(f"post: _build/post/{file.name}")
+    print("site: _build/site/index.html")
+
+
+def check() -> None:
+    """Render both into a folder that goes away again, and fail where the record differs."""
+    with tempfile.TemporaryDirectory(prefix="iot-docs-") as place:
+        render(Path(place))
+        stale = freshness.stale(Path(place, "post"))
+    if stale:
+        names = "\n".join(f"  {name}" for name in stale)
+        sys.exit(f"Changed since the docs were made:\n{names}\nRun ./tutorial docs and commit.")
+    print("The docs are up to date.")
+
+
+def render(folder: Path, title: str = post.TITLE, date: datetime = post.DATE) -> Path:
+    """Render post and site from one reading.
+
+    Returns:
+        The post's file.
+    """
+    print("reading the notebooks, writing the post ...", flush=True)
+    read = lesson.read()
+    file = post.write(read, folder / "post", title, date)
+    print("building the site ...", flush=True)
+    website.write(read, folder / "site")
+    return file
+
+
+def _execute(check: bool) -> None:
+    command = [sys.executable, "-m", "publish.notebooks", *(["--check"] if check else [])]
+    done = subprocess.run(command, cwd=ROOT)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def _make_pictures() -> None:
+    from publish import shooting  # a browser's driver, which nothing else here needs
+
+    shooting.shoot()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./tutorial docs", description=__doc__)
+    parser.add_argument("--title", type=_title, default=post.TITLE, help="the post's title")
+    parser.add_argument(
+        "--date", type=_date, default=post.DATE, help="the post's date: '2017-08-23 13:45'"
+    )
+    parser.add_argument("--execute", action="store_true", help="run the notebooks first")
+    parser.add_argument(
+        "--pictures", action="store_true", help="make the panels' pictures anew, in a browser"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, fail where something is not up to date"
+    )
+    return parser.parse_args()
+
+
+def _title(text: str) -> str:
+    if not post.slug(text):
+        raise argparse.ArgumentTypeError("it needs a letter or a digit: the file is named after it")
+    return text
+
+
+def _date(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not like '2017-08-23 13:45'") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Read the committed notebooks: the one reading from which both the post and the site are made."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
+
+from publish import pictures
+from publish.notebooks import NOTEBOOKS, ROOT
+
+SECTIONS = dict(zip(NOTEBOOKS, ("Thing", "Policy", "Certificate", "Closing"), strict=True))
+"""What the post calls the section that each notebook stands for, in the post's order."""
+PANEL = "[Panel: "
+"""How the text that stands for a panel begins."""
+HOW_TO_RUN = "*A panel. Run this cell in JupyterLab, with `./tutorial lab`, to click through it.*"
+IMAGES = "img"
+"""The folder of the pictures, beside whatever shows them."""
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A notebook as it is shown: nothing in it needs a kernel."""
+
+    name: str
+    """The notebook's file name without its ending."""
+    notebook: NotebookNode
+
+    @property
+    def section(self) -> str:
+        """The post's name for it."""
+        return SECTIONS[self.name]
+
+
+@dataclass
+class Lesson:
+    """The four notebooks and every picture that they show."""
+
+    chapters: list[Chapter] = field(default_factory=list)
+    images: dict[str, bytes] = field(default_factory=dict)
+    """The pictures' contents, by file name."""
+
+    def write_images(self, folder: Path) -> None:
+        """Write the pictures into a new folder."""
+        folder.mkdir()
+        for name, content in sorted(self.images.items()):
+            (folder / name).write_bytes(content)
+
+
+def read(folder: Path = ROOT / "notebooks") -> Lesson:
+    """Read the notebooks, ready to be rendered.
+
+    Every picture becomes a cell of its own and a file; an error is cut to its last line; a widget,
+    which would need a kernel, gives way to its picture.
+
+    Args:
+        folder: Where the notebooks are; nothing there is executed or changed.
+    """
+    lesson = Lesson()
+    for name in NOTEBOOKS:
+        notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
+        notebook.cells = [
+            shown for cell in notebook.cells for shown in _shown(cell, name, lesson.images)
+        ]
+        lesson.chapters.append(Chapter(name, notebook))
+    return lesson
+
+
+def _shown(cell: NotebookNode, name: str, images: dict[str, bytes]) -> list[NotebookNode]:
+    """Give a cell and the pictures that follow it; the pictures' files go into *images*."""
+    cells = [cell]
+    for output in cell.get("outputs", []):
+        if "image/svg+xml" in output.get("data", {}):
+            file = f"iot-flow{sum('flow' in each for each in images) + 1}.svg"
+            images[file] = output.data["image/svg+xml"].encode()
+            cells.append(_picture_cell(cell.id, file, _spoken(output)))
+    for picture in pictures.after(name, cell.id):
+        images[picture.file] = picture.content()
+        cells.append(_picture_cell(picture.name, picture.file, picture.alternative))
+    if any(_is_panel(output) for output in cell.get("outputs", [])):
+        cells.append(new_markdown_cell(HOW_TO_RUN, id=f"{cell.id}-how"))
+    if cell.cell_type == "code":
+        cell.outputs = [_as_text(each) for each in cell.outputs if not _is_drawn(each)]
+    return cells
+
+
+def _picture_cell(cell_id: str, file: str, alternative: str) -> NotebookNode:
+    text = re.sub(r"([\[\]])", r"\\\1", alternative)
+    return new_markdown_cell(f"![{text}]({IMAGES}/{file})", id=f"{cell_id}-picture")
+
+
+def _spoken(output: NotebookNode) -> str:
+    """Make one line of a drawing's text form, for who cannot see it."""
+    return re.sub(r"\n(\s*)", lambda gap: ", " if gap[1] else "; ", output.data["text/plain"])
+
+
+def _is_panel(output: NotebookNode) -> bool:
+    return str(output.get("data", {}).get("text/plain", "")).startswith(PANEL)
+
+
+def _is_drawn(output: NotebookNode) -> bool:
+    """Whether a picture stands for this output."""
+    return "image/svg+xml" in output.get("data", {}) or _is_panel(output)
+
+
+def _as_text(output: NotebookNode) -> NotebookNode:
+    if output.output_type == "error":
+        output.traceback = [f"{output.ename}: {output.evalue}"]
+    return output

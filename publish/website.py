@@ -1,0 +1,70 @@
+"""The lesson as a site: Sphinx, from a folder that is put together anew each time."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+
+from publish.lesson import IMAGES, Lesson
+from publish.notebooks import ROOT
+
+SETTINGS = ROOT / "docs" / "site"
+PAGES = {
+    "troubleshooting.md": ROOT / "docs" / "troubleshooting.md",
+    "facilitator.md": ROOT / "workshop" / "README.md",
+}
+"""Pages that are kept elsewhere, by their name on the site; the missing ones are left out."""
+# No clock, time zone, language or hash seed of this machine gets into the site.
+SAME_EVERYWHERE = {
+    "SOURCE_DATE_EPOCH": "1503495900",
+    "TZ": "UTC",
+    "LC_ALL": "C.UTF-8",
+    "PYTHONHASHSEED": "0",
+    "PYTHONPATH": str(ROOT),
+}
+
+
+class SiteError(Exception):
+    """Sphinx has something to say; the message is all of it."""
+
+
+def write(lesson: Lesson, folder: Path) -> None:
+    """Build the site into a new folder.
+
+    Raises:
+        SiteError: Sphinx warned or failed; a warning would be a hole in the site.
+    """
+    with tempfile.TemporaryDirectory(prefix="iot-site-") as place:
+        source = Path(place, "source")
+        gather(lesson, source)
+        command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html"]
+        command += ["-d", str(Path(place, "doctrees")), str(source), str(folder)]
+        environment = os.environ | SAME_EVERYWHERE
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            raise SiteError(done.stderr.replace(f"{source}{os.sep}", "").strip())
+
+
+def gather(lesson: Lesson, source: Path) -> None:
+    """Put into one folder what Sphinx reads: settings, pages, notebooks and pictures."""
+    shutil.copytree(SETTINGS, source, ignore=shutil.ignore_patterns("__pycache__"))
+    lesson.write_images(source / IMAGES)
+    for chapter in lesson.chapters:
+        nbformat.write(chapter.notebook, source / f"{chapter.name}.ipynb")
+    for name, page in PAGES.items():
+        if page.exists():
+            (source / name).write_text(without_file_links(page.read_text("utf-8")), "utf-8")
+
+
+def without_file_links(text: str) -> str:
+    """Name a file of the repository instead of linking to it: the site does not hold it.
+
+    >>> without_file_links("See [the hub](hub/config.py) and [AWS](https://aws.amazon.com).")
+    'See the hub (`hub/config.py`) and [AWS](https://aws.amazon.com).'
+    """
+    return re.sub(r"(?<!!)\[([^\]]+)\]\((?!\w+:|#)([^)]+)\)", r"\1 (`\2`)", text)

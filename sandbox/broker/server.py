@@ -1,0 +1,158 @@
+"""The MQTT broker of the sandbox: what AWS IoT's device endpoint does, on loopback."""
+
+import asyncio
+import ipaddress
+import time
+from pathlib import Path
+
+from sandbox.broker.connection import Connection, Services
+from sandbox.broker.refusals import Refusal
+from sandbox.broker.tls import Trust
+from sandbox.mqtt import limits
+from sandbox.mqtt.packets import Publish
+from sandbox.mqtt.reasons import Reason, RefusedError
+from sandbox.mqtt.topics import check_topic
+from sandbox.registry import Registry
+
+_STOP_SECONDS = 1.0
+
+
+class Broker:
+    """Serves devices over MQTT 3.1.1 and 5, with the registry's certificates and policies.
+
+    Args:
+        registry: Read at each decision; a change that it is told of acts at once.
+        state_dir: Where the broker's certificate authority is kept between runs.
+        connect_seconds: How long a client may take from its TCP connection to its CONNECT.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        state_dir: Path,
+        *,
+        connect_seconds: float = limits.CONNECT_SECONDS,
+    ) -> None:
+        self._services = Services(registry, Trust(registry, state_dir), connect_seconds)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    @property
+    def ca_file(self) -> Path:
+        """What clients check the broker's certificate against; the same after a restart."""
+        return self._services.trust.ca_file
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return sum(
+            each.client is not None and not each.closing
+            for each in list(self._services.connections)
+        )
+
+    async def start(self, host: str = "127.0.0.1", port: int = 8883) -> int:
+        """Serve in the running event loop.
+
+        Args:
+            host: An address of this machine that no other machine can reach.
+            port: Where to listen; if it is taken, or 0, any free one.
+
+        Returns:
+            The port.
+
+        Raises:
+            ValueError: *host* is not a loopback address.
+        """
+        if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+            raise ValueError(f"the sandbox's broker listens on loopback only, not on {host}")
+        self._loop = asyncio.get_running_loop()
+        try:
+            self._server = await self._listen(host, port)
+        except OSError:
+            self._server = await self._listen(host, 0)
+        self._sweep()
+        bound: int = self._server.sockets[0].getsockname()[1]
+        return bound
+
+    async def stop(self) -> None:
+        """Take no more clients, say good-bye to those that are there, and close."""
+        if self._server is None or self._sweeper is None:
+            return
+        self._server.close()
+        self._sweeper.cancel()
+        reason = RefusedError(Reason.SERVER_SHUTTING_DOWN, "the sandbox stops")
+        for connection in list(self._services.connections):
+            connection.end(reason)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while self._services.connections and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        for connection in list(self._services.connections):
+            connection.abort()
+        self._server = self._sweeper = None
+
+    def publish(
+        self,
+        account: str,
+        region: str,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int = 0,
+        retain: bool = False,
+    ) -> None:
+        """Deliver a message that came by HTTP; may be called from any thread.
+
+        Args:
+            account: Whose subscribers get it, as far as their iot:Receive allows.
+            region: Of the endpoint.
+            topic: At most 256 bytes and 7 slashes, without wildcards.
+            payload: At most 128 KB.
+            qos: 0 or 1.
+            retain: Whether to keep it for later subscribers.
+
+        Raises:
+            RefusedError: AWS IoT takes no such message.
+
+        Source: https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_Publish.html
+        """
+        check_topic(topic)
+        if len(payload) > limits.PAYLOAD_BYTES:
+            raise RefusedError(
+                Reason.PACKET_TOO_LARGE, f"a payload has {limits.PAYLOAD_BYTES} bytes at most"
+            )
+        if self._loop is None:
+            raise RuntimeError("the broker has not been started")
+        message = Publish(topic, payload, min(qos, 1), retain)
+        self._loop.call_soon_threadsafe(self._publish, account, region, message)
+
+    def published(self) -> set[str]:
+        """The accounts whose devices have published since this was last asked."""
+        return self._services.endpoints.published()
+
+    def refusals(self, account: str) -> list[Refusal]:
+        """The last 100 refusals of an account, the newest last."""
+        return self._services.refusals.of(account)
+
+    async def _listen(self, host: str, port: int) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(
+            lambda: Connection(self._services), host, port, backlog=limits.CONNECTIONS
+        )
+
+    def _publish(self, account: str, region: str, message: Publish) -> None:
+        try:
+            self._services.endpoints.of(account, region).publish(message)
+        except RefusedError as error:
+            self._services.refusals.record(error, "", None)
+
+    def _sweep(self) -> None:
+        # The next one first: whatever happens in this one, certificates go on being looked at.
+        assert self._loop is not None
+        self._sweeper = self._loop.call_later(limits.SWEEP_SECONDS, self._sweep)
+        now = time.monotonic()
+        for connection in list(self._services.connections):
+            connection.check(now)
+        self._services.endpoints.expire()

@@ -1,0 +1,90 @@
+"""From packets to bytes, for what the broker sends, in both versions of MQTT. Pure."""
+
+from collections.abc import Sequence
+
+from sandbox.mqtt import limits
+from sandbox.mqtt.fields import text, variable
+from sandbox.mqtt.packets import V5, V311
+from sandbox.mqtt.properties import NO_PROPERTIES, Properties, Property, encode_properties
+from sandbox.mqtt.reasons import Reason
+
+PINGRESP = b"\xd0\x00"
+_UNACCEPTABLE_PROTOCOL_VERSION = 1
+"""The one refusal that an MQTT 3.1.1 client is told of; after any other AWS IoT just hangs up."""
+_OFFER: Properties = {
+    Property.RECEIVE_MAXIMUM: limits.UNACKNOWLEDGED,
+    Property.MAXIMUM_QOS: 1,
+    Property.MAXIMUM_PACKET_SIZE: limits.PACKET_BYTES,
+    Property.TOPIC_ALIAS_MAXIMUM: limits.TOPIC_ALIASES,
+    Property.SUBSCRIPTION_IDENTIFIER_AVAILABLE: 0,
+    Property.SHARED_SUBSCRIPTION_AVAILABLE: 0,
+}
+
+
+def connack(version: int, *, session_present: bool, granted: Properties = NO_PROPERTIES) -> bytes:
+    """Welcome a client; *granted* is what it asked for otherwise than it gets it (MQTT 5)."""
+    tail = encode_properties({**_OFFER, **granted}) if version == V5 else b""
+    return _packet(0x20, bytes((session_present, Reason.SUCCESS)) + tail)
+
+
+def connack_refused(version: int, reason: Reason, why: str) -> bytes:
+    """Turn a client away: empty where AWS IoT closes an MQTT 3.1.1 connection without a word."""
+    if version == V5:
+        return _packet(0x20, bytes((0, reason)) + _reason_string(why))
+    if reason is Reason.UNSUPPORTED_PROTOCOL_VERSION:
+        return _packet(0x20, bytes((0, _UNACCEPTABLE_PROTOCOL_VERSION)))
+    return b""
+
+
+def publish(
+    version: int,
+    topic: str,
+    payload: bytes,
+    *,
+    packet_id: int = 0,
+    retain: bool = False,
+    duplicate: bool = False,
+    carried: Properties = NO_PROPERTIES,
+) -> bytes:
+    """Deliver a message: with QoS 1 where it has a packet identifier, else with QoS 0."""
+    first = 0x30 | duplicate << 3 | (packet_id > 0) << 1 | retain
+    head = text(topic)
+    if packet_id:
+        head += packet_id.to_bytes(2, "big")
+    if version == V5:
+        head += encode_properties(carried) if carried else b"\0"
+    return _packet(first, head + payload)
+
+
+def puback(version: int, packet_id: int, reason: Reason = Reason.SUCCESS, why: str = "") -> bytes:
+    """Acknowledge a QoS 1 message, or refuse it (MQTT 5 only)."""
+    if version == V311 or reason is Reason.SUCCESS:
+        return b"\x40\x02" + packet_id.to_bytes(2, "big")
+    return _packet(0x40, packet_id.to_bytes(2, "big") + bytes((reason,)) + _reason_string(why))
+
+
+def suback(version: int, packet_id: int, codes: Sequence[int], why: str = "") -> bytes:
+    """Answer each filter of a SUBSCRIBE with the granted QoS, or with a reason code from 0x80."""
+    head = packet_id.to_bytes(2, "big")
+    if version == V5:
+        return _packet(0x90, head + _reason_string(why) + bytes(codes))
+    return _packet(0x90, head + bytes(min(code, 0x80) for code in codes))
+
+
+def unsuback(version: int, packet_id: int, codes: Sequence[int]) -> bytes:
+    """Answer an UNSUBSCRIBE."""
+    head = packet_id.to_bytes(2, "big")
+    return _packet(0xB0, head + (b"\0" + bytes(codes) if version == V5 else b""))
+
+
+def disconnect(version: int, reason: Reason, why: str) -> bytes:
+    """Say why the broker hangs up: empty in MQTT 3.1.1, whose servers cannot."""
+    return _packet(0xE0, bytes((reason,)) + _reason_string(why)) if version == V5 else b""
+
+
+def _packet(first: int, body: bytes) -> bytes:
+    return bytes((first,)) + variable(len(body)) + body
+
+
+def _reason_string(why: str) -> bytes:
+    return encode_properties({Property.REASON_STRING: why}) if why else b"\0"

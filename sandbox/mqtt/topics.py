@@ -1,0 +1,119 @@
+"""Topics, topic filters, and which filters match a topic.
+
+Source: https://docs.aws.amazon.com/iot/latest/developerguide/topics.html
+"""
+
+from functools import lru_cache
+from typing import Generic, TypeVar
+
+from sandbox.mqtt import limits
+from sandbox.mqtt.reasons import Reason, RefusedError
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@lru_cache(maxsize=1024)
+def check_topic(topic: str) -> None:
+    """Raise RefusedError unless a message can be published to *topic*."""
+    _check_size(topic, "topic", Reason.TOPIC_NAME_INVALID)
+    if "+" in topic or "#" in topic:
+        raise RefusedError(
+            Reason.TOPIC_NAME_INVALID,
+            "a message is published to one topic: + and # belong in the filter of a subscription",
+        )
+
+
+def check_filter(topic_filter: str) -> None:
+    """Raise RefusedError unless *topic_filter* can be subscribed to."""
+    if topic_filter.startswith("$share/"):
+        raise RefusedError(
+            Reason.SHARED_SUBSCRIPTIONS_NOT_SUPPORTED,
+            "this sandbox has no shared subscriptions: subscribe without $share/<group>/",
+        )
+    _check_size(topic_filter, "topic filter", Reason.TOPIC_FILTER_INVALID)
+    levels = topic_filter.split("/")
+    alone = all(level in ("+", "#") for level in levels if "+" in level or "#" in level)
+    if not alone or "#" in levels[:-1]:
+        raise RefusedError(
+            Reason.TOPIC_FILTER_INVALID,
+            "in a topic filter + and # stand alone between slashes, and # comes last",
+        )
+
+
+def _check_size(topic: str, what: str, reason: Reason) -> None:
+    if not topic:
+        raise RefusedError(reason, f"the {what} is empty")
+    if len(topic) > limits.TOPIC_BYTES // 4 and len(topic.encode()) > limits.TOPIC_BYTES:
+        raise RefusedError(reason, f"a {what} of AWS IoT has {limits.TOPIC_BYTES} bytes at most")
+    if topic.count("/") > limits.TOPIC_SLASHES:
+        raise RefusedError(
+            reason, f"a {what} of AWS IoT has {limits.TOPIC_SLASHES} slashes at most"
+        )
+
+
+class _Node(Generic[K, V]):
+    __slots__ = ("children", "entries")
+
+    def __init__(self) -> None:
+        self.children: dict[str, _Node[K, V]] = {}
+        self.entries: dict[K, V] = {}
+
+
+class Tree(Generic[K, V]):
+    """What hangs on each topic filter, found by topic in a step a level.
+
+    >>> tree = Tree[str, int]()
+    >>> for filter in ("a/b", "a/+", "a/#", "+/c", "#"):
+    ...     tree.add(filter, "client", len(filter))
+    >>> len(tree.match("a/b")), len(tree.match("a")), len(tree.match("$aws/c"))
+    (4, 1, 0)
+    """
+
+    def __init__(self) -> None:
+        self._root: _Node[K, V] = _Node()
+
+    def add(self, topic_filter: str, key: K, value: V) -> None:
+        """Hang *value* on the filter, in place of what *key* had there."""
+        node = self._root
+        for level in topic_filter.split("/"):
+            node = node.children.setdefault(level, _Node())
+        node.entries[key] = value
+
+    def remove(self, topic_filter: str, key: K) -> None:
+        """Take away what *key* has on the filter, and the branches that nothing needs now."""
+        path, node = [], self._root
+        for level in topic_filter.split("/"):
+            path.append((node, level))
+            node = node.children[level]
+        del node.entries[key]
+        for parent, level in reversed(path):
+            if not node.entries and not node.children:
+                del parent.children[level]
+            node = parent
+
+    def match(self, topic: str) -> list[tuple[K, V]]:
+        """All that hangs on the filters that match *topic*.
+
+        As on AWS IoT, ``a/#`` does not match ``a`` itself. As in MQTT, a wildcard at the front
+        does not match a topic that begins with ``$``.
+        """
+        found: list[tuple[K, V]] = []
+        nodes = [self._root]
+        for level in topic.split("/"):
+            wild = nodes[0] is not self._root or not level.startswith("$")
+            below = []
+            for node in nodes:
+                children = node.children
+                if wild and (rest := children.get("#")):
+                    found.extend(rest.entries.items())
+                if child := children.get(level):
+                    below.append(child)
+                if wild and (child := children.get("+")):
+                    below.append(child)
+            if not below:
+                return found
+            nodes = below
+        for node in nodes:
+            found.extend(node.entries.items())
+        return found

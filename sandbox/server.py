@@ -1,0 +1,165 @@
+"""The sandbox's one process: moto's server and the broker, over one registry."""
+
+import asyncio
+import os
+import signal
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import psutil
+from filelock import FileLock, Timeout
+from moto.iot.models import iot_backends
+
+from sandbox import control, gaps, process
+from sandbox.accounts import Members
+from sandbox.broker import Broker
+from sandbox.errors import SandboxError
+from sandbox.faults import Faults
+from sandbox.gate import Gate
+from sandbox.milestones import PRESSED, Milestones
+from sandbox.registry import Registry
+from sandbox.state import State
+
+IDLE_SECONDS = 8 * 3600.0
+"""With no request and no device for so long, a sandbox that nobody owns ends."""
+
+
+class Server:
+    """A sandbox that is being served."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        owner: int | None = None,
+        members: Path | None = None,
+        faults: int | None = None,
+    ) -> None:
+        """Set up a sandbox.
+
+        Args:
+            folder: Where it keeps what it knows.
+            owner: A process id; the sandbox ends when that process has gone.
+            members: The list of a class, each of whom gets an account of their own; without it,
+                any key opens the one account.
+            faults: The seed of a plan by which it is as awkward as AWS; without it, it is not.
+        """
+        self._folder = folder
+        self._members = Members(members) if members else None
+        self._faults = faults
+        self._owners = {psutil.Process(owner)} if owner else set[psutil.Process]()
+        self._owned = bool(self._owners)
+        self._last_used = time.monotonic()
+        self._state = State(folder / "registry.pickle")
+        self._registry = Registry()
+        self._broker = Broker(self._registry, state_dir=folder)
+        self._milestones = Milestones(folder / "milestones.json")
+
+    async def run(self, port: int, mqtt_port: int) -> None:
+        """Serve until SIGTERM or SIGINT, or until nobody needs it any more.
+
+        Args:
+            port: Of the control plane; 0 means the last one, or else any.
+            mqtt_port: Of the broker; 0 likewise, 8883 first.
+
+        Raises:
+            SandboxError: another sandbox serves this folder, or its state cannot be read.
+        """
+        lock = FileLock(self._folder / "serving.lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout as problem:
+            raise SandboxError(
+                f"A sandbox already serves {self._folder}. "
+                "Use that one, or end it: python -m sandbox --stop"
+            ) from problem
+        with lock:
+            await self._serve(port, mqtt_port)
+
+    async def _serve(self, port: int, mqtt_port: int) -> None:
+        ending = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, ending.set)
+        before = process.last_known(self._folder)
+        gaps.fill(self._broker.publish)
+        self._state.restore()
+        # The first look at a backend costs moto half a second: pay it before anyone waits.
+        _ = iot_backends[process.ACCOUNT][process.REGION]
+        mqtt_port = await self._broker.start(
+            port=mqtt_port or (before.mqtt_port if before else 8883)
+        )
+        pages = {
+            "about": self._about,
+            "owner": self._add_owner,
+            "refusals": self._refusals,
+            "passed": self._milestones.reach,
+            "milestones": self._milestones.of,
+            "forget": self._milestones.forget,
+        }
+        plane = control.ControlPlane(pages, self._changed)
+        front = Gate(plane, self._members) if self._members else plane
+        application = front if self._faults is None else Faults(front, self._faults)
+        server = control.serve(application, port or _port_of(before))
+        self._here = process.Sandbox(
+            endpoint_url=f"http://{control.LOOPBACK}:{server.port}",
+            mqtt_host=gaps.endpoint.MQTT_HOST,
+            mqtt_port=mqtt_port,
+            ca_file=str(self._broker.ca_file),
+            region=process.REGION,
+            account=process.ACCOUNT,
+            pid=os.getpid(),
+        )
+        self._announce()
+        await self._until(ending)
+        server.shutdown()
+        await self._broker.stop()
+
+    def _announce(self) -> None:
+        file = self._folder / "sandbox.json"
+        partial = file.with_suffix(".partial")
+        partial.touch(mode=0o600)
+        partial.write_text(self._here.to_json())
+        partial.replace(file)
+        print(self._here.to_json(), flush=True)  # noqa: T201  the one line that it promises
+
+    async def _until(self, ending: asyncio.Event) -> None:
+        while not ending.is_set() and self._needed():
+            for account in self._broker.published():
+                self._milestones.reach(f"{account}/{PRESSED}")
+            try:
+                await asyncio.wait_for(ending.wait(), timeout=1)
+            except TimeoutError:
+                continue
+
+    def _needed(self) -> bool:
+        if self._owned:
+            self._owners = {owner for owner in self._owners if owner.is_running()}
+            return bool(self._owners)
+        if self._broker.connections:
+            self._last_used = time.monotonic()
+        return time.monotonic() - self._last_used < IDLE_SECONDS
+
+    def _changed(self) -> None:
+        self._last_used = time.monotonic()
+        self._registry.changed()
+        self._state.save()
+
+    def _about(self, account: str) -> object:
+        return asdict(self._here) | ({"account": account} if account else {})
+
+    def _add_owner(self, pid: str) -> object:
+        owner = psutil.Process(int(pid))
+        self._owners = self._owners | {owner}
+        self._owned = True
+        return owner.pid
+
+    def _refusals(self, account: str) -> object:
+        return [
+            asdict(refusal) | {"when": refusal.when.isoformat()}
+            for refusal in self._broker.refusals(account)
+        ]
+
+
+def _port_of(sandbox: process.Sandbox | None) -> int:
+    return int(sandbox.endpoint_url.rsplit(":", 1)[1]) if sandbox else 0
