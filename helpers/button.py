@@ -67,7 +67,7 @@ def device(account: Account, thing_name: str) -> Device:
     found = thing.find(account.iot, thing_name)
     if found is None:
         raise LessonError(f"There is no Thing {thing_name!r}: register it first (notebook 01).")
-    files = saved(account.keys / thing_name)
+    files = saved(account.key_folder / thing_name)
     if files is None:
         raise LessonError(
             f"There are no key files for {thing_name!r}: issue its certificate first (notebook 03)."

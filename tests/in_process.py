@@ -64,7 +64,7 @@ def own_account(application: Application) -> Account:
         region=REGION,
         about="in process",
         root_ca="",
-        keys=sandbox.KEYS,
+        key_folder=sandbox.KEYS,
         mqtt_port=1,
         sandbox=Sandbox(NOWHERE, "localhost", 1, "", REGION, ACCOUNT, 0),
     )

@@ -68,11 +68,11 @@ def assert_complete(aws: Account) -> None:
     steps = closing.steps(found, aws.name("button"))
     assert all(step.done for step in steps), steps
     assert aws.ledger.calls() == []
-    for files in all_saved(aws.keys):
+    for files in all_saved(aws.key_folder):
         there = x509.load_pem_x509_certificate(files.certificate.read_bytes())
         assert files.computed_public_key() == there.public_key()
     assert [each.certificate_id for each in found.certificates] == [
-        files.certificate_id for files in all_saved(aws.keys)
+        files.certificate_id for files in all_saved(aws.key_folder)
     ]
 
 

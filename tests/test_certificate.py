@@ -38,7 +38,7 @@ def test_files_are_for_their_owner_only(aws: Account) -> None:
     }
     for path in files.folder.iterdir():
         assert mode(path) == 0o600
-    for folder in (files.folder, aws.keys, aws.keys.parent):
+    for folder in (files.folder, aws.key_folder, aws.key_folder.parent):
         assert mode(folder) == 0o700
 
 
@@ -99,11 +99,11 @@ def test_an_interrupted_save_is_tidied_up(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(key_files, "_write_once", stop_after)
         certificate.create(aws, "button")
-    assert key_files.saved(aws.keys / "button") is None
+    assert key_files.saved(aws.key_folder / "button") is None
     files = certificate.create(aws, "button")
     ids = {each["certificateId"] for each in aws.iot.list_certificates()["certificates"]}
     assert ids == {files.certificate_id}
-    assert [path.name for path in key_files.folders(aws.keys)] == ["button"]
+    assert [path.name for path in key_files.folders(aws.key_folder)] == ["button"]
 
 
 def test_issuing_twice_is_issuing_once(aws: Account, wired: KeyFiles) -> None:

@@ -92,7 +92,7 @@ def test_a_detachment_shows_some_calls_later() -> None:
     """As on AWS, and what is attached again meanwhile stays attached."""
     aws = in_process.own_account(Faults(in_process.plane(), 0))
     lessons.until_it_works(lambda: lessons.small(aws))
-    (files,) = all_saved(aws.keys)
+    (files,) = all_saved(aws.key_folder)
     arn = aws.arn("cert", files.certificate_id)
 
     def things() -> tuple[str, ...]:
@@ -138,6 +138,6 @@ def test_the_sandbox_itself_can_be_switched_to_it(
         lessons.until_it_works(lambda: closing.clean_up(aws))
         lessons.until_it_works(lambda: aws.iot.list_certificates()["certificates"])
         assert sum(retried) > 0
-        assert not aws.keys.exists() or in_process.files(aws.keys) == []
+        assert not aws.key_folder.exists() or in_process.files(aws.key_folder) == []
     finally:
         process.stop(tmp_path / "state")

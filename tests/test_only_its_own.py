@@ -158,7 +158,7 @@ def test_what_cannot_be_told_from_anothers_is_named_and_stays(stranger: Any) -> 
     assert anothers in str(problem.value)
     assert all(each in str(problem.value) for each in before["certificates"])
     assert in_process.holdings() == before
-    assert all_saved(aws.keys) == []
+    assert all_saved(aws.key_folder) == []
 
 
 def _never_again(caught_exception: Exception | None, **_: Any) -> None:

@@ -85,7 +85,7 @@ def test_it_is_an_account_as_aws_has_it(sts: Sts) -> None:
     aws = connect(target="aws")
     assert (aws.mqtt_port, aws.alpn_port, aws.sandbox, aws.refusals()) == (8883, 443, None, [])
     assert aws.prefix == "zoe-"
-    assert NUMBER not in str(aws.keys)
+    assert NUMBER not in str(aws.key_folder)
     for config in sts.configs:
         assert config.retries == {"mode": "adaptive", "total_max_attempts": 8}
         assert config.ignore_configured_endpoint_urls

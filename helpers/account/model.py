@@ -45,7 +45,7 @@ class Account:
     """What the first cell of a notebook says: who answers, and what that means."""
     root_ca: str
     """The root certificate that the data endpoint is checked against, PEM."""
-    keys: Path
+    key_folder: Path
     """The folder of the certificates' files; git ignores it."""
     mqtt_port: int
     """Where the data endpoint takes MQTT over TLS: 8883 on AWS."""
@@ -72,7 +72,7 @@ class Account:
     @property
     def ledger(self) -> Ledger:
         """The certificates that the lesson made here."""
-        return Ledger(self.keys)
+        return Ledger(self.key_folder)
 
     def name(self, what: str) -> str:
         """Name something that the lesson makes: the learner first, then what it is."""

@@ -120,7 +120,7 @@ def account(iot: "IoTClient", *, number: str, learner: str, signed_in: str) -> A
             f"What AWS charges for: {COSTS}"
         ),
         root_ca=amazon_root_ca(),
-        keys=keys,
+        key_folder=keys,
         mqtt_port=8883,
         alpn_port=443,
     )

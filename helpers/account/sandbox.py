@@ -69,7 +69,7 @@ def _account(sandbox: Sandbox, key: str, learner: str) -> Account:
             "Nothing leaves this machine, nothing costs anything."
         ),
         root_ca=Path(sandbox.ca_file).read_text(),
-        keys=KEYS,
+        key_folder=KEYS,
         mqtt_port=sandbox.mqtt_port,
         sandbox=sandbox,
         key=key,

@@ -42,7 +42,7 @@ def create(account: Account, name: str) -> KeyFiles:
     use too, the keys are made here: docs/decisions/0004-whose-certificate-it-is.md says why.
     """
     settle(account)
-    files = saved(account.keys / name)
+    files = saved(account.key_folder / name)
     if files is not None and find(account.iot, files.certificate_id) is not None:
         account.ledger.note(files.certificate_id)
         return files
@@ -67,7 +67,7 @@ def keep(
     Raises:
         LessonError: there are files of another certificate already; they are left as they are.
     """
-    folder = account.keys / thing_name
+    folder = account.key_folder / thing_name
     try:
         files = save(answer, folder, root_ca=account.root_ca)
     except (LessonError, OSError):
@@ -85,18 +85,18 @@ def retire(account: Account, thing_name: str) -> None:
     What an interrupted save, or a lost answer, left behind goes the same way.
     """
     settle(account)
-    files = saved(account.keys / thing_name)
+    files = saved(account.key_folder / thing_name)
     if files is not None:
         account.ledger.note(files.certificate_id)
         remove(account.iot, files.certificate_id)
         account.ledger.forget(files.certificate_id)
-    for folder in (account.keys / thing_name, in_the_making(account.keys / thing_name)):
+    for folder in (account.key_folder / thing_name, in_the_making(account.key_folder / thing_name)):
         if folder.exists():
             KeyFiles(folder).delete()
 
 
 def _request(account: Account, name: str) -> KeyFiles:
-    folder, key = account.keys / name, rsa.generate_private_key(65537, 2048)
+    folder, key = account.key_folder / name, rsa.generate_private_key(65537, 2048)
     pem = serialization.Encoding.PEM
     private = key.private_bytes(
         pem, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()

@@ -23,7 +23,7 @@ def settle(account: Account) -> list[Certificate]:
         What has come into being just then, is of no use to anyone and cannot be shown to be the
         lesson's: in an account that others use, it is not deleted on a guess.
     """
-    kept = {files.certificate_id for files in all_saved(account.keys)}
+    kept = {files.certificate_id for files in all_saved(account.key_folder)}
     for certificate_id in sorted(set(account.ledger.ids()) - kept):
         if account.ledger.under_way(certificate_id):
             continue
@@ -75,4 +75,6 @@ def _has_our_key(account: Account, each: Certificate) -> bool:
     answer = account.iot.describe_certificate(certificateId=each.certificate_id)
     pem = answer["certificateDescription"]["certificatePem"]
     key = x509.load_pem_x509_certificate(pem.encode()).public_key()
-    return key in [files.computed_public_key() for files in map(KeyFiles, folders(account.keys))]
+    return key in [
+        files.computed_public_key() for files in map(KeyFiles, folders(account.key_folder))
+    ]

@@ -38,7 +38,7 @@ def alive(account: Account) -> Result:
 
 def _missing(account: Account) -> Iterator[str]:
     name = account.name("dark-button")
-    files = saved(account.keys / name)
+    files = saved(account.key_folder / name)
     found = files and certificate.find(account.iot, files.certificate_id)
     if not found:
         yield "Its certificate is gone: run the cell above once more."

@@ -20,9 +20,9 @@ def rotation(account: Account, thing_name: str, old_id: str) -> Result:
 
 
 def _missing(account: Account, thing_name: str, old_id: str) -> Iterator[str]:
-    files = saved(account.keys / thing_name)
+    files = saved(account.key_folder / thing_name)
     if files is None:
-        yield f"{account.keys / thing_name} holds no certificate with its private key."
+        yield f"{account.key_folder / thing_name} holds no certificate with its private key."
         return
     if files.certificate_id == old_id:
         yield f"{files.folder} still holds the old certificate: make room, then issue a new one."

@@ -46,7 +46,7 @@ def clean_up(account: Account) -> list[Removed]:
     parts = _parts(look(account))
     for part in parts:
         _take_away(account, part)
-    for left_over in unfinished(account.keys):
+    for left_over in unfinished(account.key_folder):
         left_over.delete()
     if doubtful:
         raise _in_doubt(doubtful)

@@ -36,7 +36,7 @@ def look(account: Account) -> Inventory:
     iot = account.iot
     things = thing.made_here(iot, prefix=account.prefix)
     policies = policy.made_here(iot, prefix=account.prefix)
-    keys = all_saved(account.keys)
+    keys = all_saved(account.key_folder)
     known = [files.certificate_id for files in keys] + account.ledger.ids()
     ids = known + _attached_to(account, things, policies)
     found = [certificate.find(iot, each) for each in dict.fromkeys(ids)]
