@@ -76,7 +76,7 @@ class CertificateSteps(Panel):
     def look(self, _: Any = None) -> None:
         """See how far the Thing's certificate has come."""
         iot = self._account.iot
-        self.files = saved(self._account.keys / self.thing.value)
+        self.files = saved(self._account.key_folder / self.thing.value)
         self.found = certificate.find(iot, self.files.certificate_id) if self.files else None
         names = [each.name for each in policy.made_here(iot)]
         usual = self._account.name("button-policy")
@@ -108,7 +108,7 @@ class CertificateSteps(Panel):
         name = self.thing.value
         with self.outcome.of(
             "Creating the certificate",
-            f"{name} has a certificate. Its files are in {self._account.keys / name}.",
+            f"{name} has a certificate. Its files are in {self._account.key_folder / name}.",
             then=f"certificate.keep(aws, answer, {literal(name)})",
         ) as made:
             certificate.create(self._account, name)
