@@ -7,7 +7,6 @@ import sys
 import time
 import urllib.request
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.error import URLError
 
@@ -15,29 +14,13 @@ import psutil
 from filelock import FileLock
 
 from sandbox.errors import SandboxError
+from sandbox.line import Sandbox
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
 PROJECT = Path(__file__).parents[1]
 STARTING_TAKES_AT_MOST = 60.0
 """Seconds. It takes about two; a class that starts thirty at once on two cores takes longer."""
-
-
-@dataclass(frozen=True)
-class Sandbox:
-    """Where a running sandbox answers: what it prints when it is ready."""
-
-    endpoint_url: str
-    mqtt_host: str
-    mqtt_port: int
-    ca_file: str
-    region: str
-    account: str
-    pid: int
-
-    def to_json(self) -> str:
-        """One line of JSON."""
-        return json.dumps(asdict(self))
 
 
 def state_dir() -> Path:
@@ -62,7 +45,7 @@ def running(folder: Path) -> Sandbox | None:
     if known is None or not psutil.pid_exists(known.pid):
         return None
     answer = ask(known, "about")
-    return known if answer == asdict(known) else None
+    return known if answer == known.to_json() else None
 
 
 def at(url: str, *, key: str) -> Sandbox | None:

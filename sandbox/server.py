@@ -1,10 +1,10 @@
 """The sandbox's one process: moto's server and the broker, over one registry."""
 
 import asyncio
+import json
 import os
 import signal
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import psutil
@@ -16,7 +16,9 @@ from sandbox.accounts import Members
 from sandbox.broker import Broker
 from sandbox.errors import SandboxError
 from sandbox.faults import Faults
+from sandbox.files import write_whole
 from sandbox.gate import Gate
+from sandbox.line import Sandbox
 from sandbox.milestones import PRESSED, Milestones
 from sandbox.registry import Registry
 from sandbox.state import State
@@ -101,7 +103,7 @@ class Server:
         front = Gate(plane, self._members) if self._members else plane
         application = front if self._faults is None else Faults(front, self._faults)
         server = control.serve(application, port or _port_of(before))
-        self._here = process.Sandbox(
+        self._here = Sandbox(
             endpoint_url=f"http://{control.LOOPBACK}:{server.port}",
             mqtt_host=gaps.endpoint.MQTT_HOST,
             mqtt_port=mqtt_port,
@@ -116,12 +118,9 @@ class Server:
         await self._broker.stop()
 
     def _announce(self) -> None:
-        file = self._folder / "sandbox.json"
-        partial = file.with_suffix(".partial")
-        partial.touch(mode=0o600)
-        partial.write_text(self._here.to_json())
-        partial.replace(file)
-        print(self._here.to_json(), flush=True)  # noqa: T201  the one line that it promises
+        said = json.dumps(self._here.to_json())
+        write_whole(self._folder / "sandbox.json", said.encode())
+        print(said, flush=True)  # noqa: T201  the one line that it promises
 
     async def _until(self, ending: asyncio.Event) -> None:
         while not ending.is_set() and self._needed():
@@ -146,7 +145,7 @@ class Server:
         self._state.save()
 
     def _about(self, account: str) -> object:
-        return asdict(self._here) | ({"account": account} if account else {})
+        return self._here.to_json() | ({"account": account} if account else {})
 
     def _add_owner(self, pid: str) -> object:
         owner = psutil.Process(int(pid))
@@ -155,11 +154,8 @@ class Server:
         return owner.pid
 
     def _refusals(self, account: str) -> object:
-        return [
-            asdict(refusal) | {"when": refusal.when.isoformat()}
-            for refusal in self._broker.refusals(account)
-        ]
+        return [refusal.to_json() for refusal in self._broker.refusals(account)]
 
 
-def _port_of(sandbox: process.Sandbox | None) -> int:
+def _port_of(sandbox: Sandbox | None) -> int:
     return int(sandbox.endpoint_url.rsplit(":", 1)[1]) if sandbox else 0

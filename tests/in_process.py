@@ -18,7 +18,8 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from helpers.account import Account, ledger, real, sandbox
 from sandbox import gaps
 from sandbox.faults import Application, LostAnswer
-from sandbox.process import ACCOUNT, REGION, Sandbox
+from sandbox.line import Sandbox
+from sandbox.process import ACCOUNT, REGION
 
 NOWHERE = "http://127.0.0.1:1"
 RETRIES = {"mode": "standard", "total_max_attempts": 3}

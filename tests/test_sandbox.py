@@ -18,6 +18,7 @@ import pytest
 from helpers.account import Account
 from sandbox import process
 from sandbox.errors import SandboxError
+from sandbox.line import Sandbox
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def test_it_comes_back_at_the_same_place(folder: Path) -> None:
         port = str(free.getsockname()[1])  # 8883 is another test's, perhaps
     foreground = serve(folder, "--mqtt-port", port)
     assert foreground.stdout is not None
-    first = process.Sandbox(**json.loads(foreground.stdout.readline()))
+    first = Sandbox(**json.loads(foreground.stdout.readline()))
     foreground.kill()
     foreground.wait()
     second = process.find_or_start(folder)

@@ -3,9 +3,10 @@
 import os
 
 from helpers.account import real, sandbox
-from helpers.account.model import Account, Refusal
+from helpers.account.model import Account
 from helpers.account.sandbox import join
 from helpers.errors import LessonError
+from sandbox.line import Refusal
 
 __all__ = ["Account", "Refusal", "connect", "join"]
 

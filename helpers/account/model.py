@@ -1,32 +1,16 @@
 """The AWS IoT that answers: the same to the lesson, whether it is the sandbox or AWS."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.account.ledger import Ledger
 from iot_policy import arn
 from sandbox import process
-from sandbox.process import Sandbox
+from sandbox.line import Refusal, Sandbox
 
 if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Something that a device asked for and did not get, as the sandbox's broker keeps it."""
-
-    when: datetime
-    client_id: str
-    action: str
-    resource: str
-    """The ARN that the action was checked against; empty where no policy was asked."""
-    reason: str
-    """What would change it, in a sentence."""
-    explanation: str
-    """Each statement, and why it did not help."""
 
 
 @dataclass(frozen=True)
@@ -94,16 +78,7 @@ class Account:
         if self.sandbox is None:
             return []
         kept: Any = process.ask(self.sandbox, f"refusals/{self.number}", key=self.key) or []
-        return [
-            Refusal(
-                datetime.fromisoformat(each["when"]),
-                *(
-                    each[key]
-                    for key in ("client_id", "action", "resource", "reason", "explanation")
-                ),
-            )
-            for each in kept
-        ]
+        return [Refusal.from_json(each) for each in kept]
 
     def passed(self, exercise: str) -> None:
         """Take down that an exercise is done: in a class, the teacher's board shows it.

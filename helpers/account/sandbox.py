@@ -15,7 +15,7 @@ from helpers.account.model import Account
 from helpers.errors import LessonError
 from sandbox import process
 from sandbox.errors import SandboxError
-from sandbox.process import Sandbox
+from sandbox.line import Sandbox
 
 if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient

@@ -1,7 +1,7 @@
 """An MQTT broker that enforces AWS IoT's certificates and policies, on loopback."""
 
-from sandbox.broker.refusals import Refusal
 from sandbox.broker.server import Broker
+from sandbox.line import Refusal
 from sandbox.mqtt.reasons import RefusedError
 
 __all__ = ["Broker", "Refusal", "RefusedError"]

@@ -2,40 +2,14 @@
 
 import logging
 from collections import defaultdict, deque
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from sandbox.line import Refusal
 from sandbox.mqtt import limits
 from sandbox.mqtt.reasons import RefusedError
 from sandbox.registry import RegisteredCertificate
 
 _log = logging.getLogger("sandbox")
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Something that a device asked for and did not get."""
-
-    when: datetime
-    """In UTC."""
-    client_id: str
-    certificate_id: str
-    """Its first 8 digits."""
-    action: str
-    """Such as ``iot:Publish``; ``TLS`` or ``MQTT`` for a breach of those."""
-    resource: str
-    """The ARN that the action was checked against; empty where there is none."""
-    verdict: str
-    """``EXPLICIT_DENY`` or ``IMPLICIT_DENY``; ``REFUSED`` where no policy was asked."""
-    reason: str
-    """What is wrong and what to do about it, in one sentence."""
-    explanation: str
-    """The whole explanation, over several lines."""
-
-    def __str__(self) -> str:
-        who = f"client {self.client_id or '-'}, certificate {self.certificate_id or '-'}"
-        what = " ".join(filter(None, (self.action, self.resource)))
-        return f"refused ({self.verdict}): {what} for {who}: {self.reason}"
 
 
 class Refusals:

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 from sandbox.broker.connection import Connection, Services
-from sandbox.broker.refusals import Refusal
 from sandbox.broker.tls import Trust
+from sandbox.line import Refusal
 from sandbox.mqtt import limits
 from sandbox.mqtt.packets import Publish
 from sandbox.mqtt.reasons import Reason, RefusedError
