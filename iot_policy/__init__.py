@@ -5,13 +5,11 @@ Pure: values in, values out. Nothing here asks an account, opens a file or draws
 
 from iot_policy.arns import Arn, arn, split_arn
 from iot_policy.context import AttachedThing, CertificateNames, connection_context
-from iot_policy.decision import Decision, decide
-from iot_policy.documents import document, statement, to_json
+from iot_policy.decision import Decision, Policy, Request, decide, parse
+from iot_policy.documents import check, document, statement, to_json
 from iot_policy.errors import MalformedPolicy
-from iot_policy.explanation import Explanation, explain
-from iot_policy.findings import Finding, lint
-from iot_policy.grammar import check
-from iot_policy.model import Policy, Request, parse
+from iot_policy.explanation import Explanation, StatementAssessment, explain
+from iot_policy.lint import Finding, lint
 
 __all__ = [
     "Arn",
@@ -23,6 +21,7 @@ __all__ = [
     "MalformedPolicy",
     "Policy",
     "Request",
+    "StatementAssessment",
     "arn",
     "check",
     "connection_context",

@@ -1,14 +1,18 @@
 """Amazon Resource Names: the one place where they are put together and taken apart."""
 
+import re
 from typing import NamedTuple
 
 _PARTITIONS = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
 _FIELDS = 6
+_COLON_OUTSIDE_VARIABLES = re.compile(r":(?![^{}]*\})")
 
 
 class Arn(NamedTuple):
-    """The fields of an ARN, each as it is written: wildcards and variables included."""
+    """The fields of an ARN as they are written, wildcards and variables included."""
 
+    prefix: str
+    """Always ``arn``, where it is one."""
     partition: str
     service: str
     region: str
@@ -27,11 +31,15 @@ class Arn(NamedTuple):
         return self.resource.partition("/")[2]
 
 
-def split_arn(text: str) -> Arn | None:
-    """Take an ARN apart.
+def split_arn(text: str, *, variables: bool = False) -> Arn | None:
+    """Split an ARN into its fields.
+
+    Args:
+        text: The ARN.
+        variables: Whether it may hold ``${…}``; a colon in there separates no fields.
 
     Returns:
-        Its fields; ``None`` where the text does not have an ARN's six.
+        Its fields; ``None`` where there are fewer than six.
 
     >>> split_arn("arn:aws:iot:eu-west-1:123456789012:topic/a/b").name
     'a/b'
@@ -40,12 +48,15 @@ def split_arn(text: str) -> Arn | None:
 
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
     """
-    _, *fields = text.split(":", _FIELDS - 1)
-    return Arn(*fields) if len(fields) == _FIELDS - 1 else None
+    if variables:
+        fields = _COLON_OUTSIDE_VARIABLES.split(text, _FIELDS - 1)
+    else:
+        fields = text.split(":", _FIELDS - 1)
+    return Arn(*fields) if len(fields) == _FIELDS else None
 
 
 def arn(region: str, account: str, resource: str) -> str:
-    """Name a resource of AWS IoT in full.
+    """Build the ARN of a resource of AWS IoT.
 
     Args:
         region: Such as ``eu-west-1``; it decides the partition, ``aws-cn`` in China.
@@ -59,3 +70,27 @@ def arn(region: str, account: str, resource: str) -> str:
     """
     prefix = "us-gov" if region.startswith("us-gov-") else region.partition("-")[0]
     return f"arn:{_PARTITIONS.get(prefix, 'aws')}:iot:{region}:{account}:{resource}"
+
+
+def resource_type(resource: str) -> str:
+    """Return the type in a policy's resource; ``*`` where a wildcard leaves it open.
+
+    >>> resource_type("arn:aws:iot:eu-west-1:123456789012:topic/a/b")
+    'topic'
+    >>> resource_type("arn:aws:iot:*")
+    '*'
+    """
+    found = split_arn(resource)
+    return "*" if found is None or set(found.resource_type) & set("*?") else found.resource_type
+
+
+def shorten(resource: str, beside: str) -> str:
+    """Leave out of an ARN what it has in common with another: partition, region and account.
+
+    >>> shorten("arn:aws:iot:r:1:topic/a", beside="arn:aws:iot:r:1:client/b")
+    'topic/a'
+    """
+    found, other = split_arn(resource), split_arn(beside)
+    if found is None:
+        return resource
+    return found.resource if other and found[:-1] == other[:-1] else resource

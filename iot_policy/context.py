@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from iot_policy.keys import THING, VALUES_A_NAME
+from iot_policy.vocabulary import THING, VALUES_A_NAME
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Literal, NamedTuple
 
-from iot_policy.keys import canonical
+from iot_policy.vocabulary import canonical
 
 Context = Mapping[str, str | tuple[str, ...]]
 

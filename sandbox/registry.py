@@ -9,7 +9,7 @@ from cryptography import x509
 from moto.iot.models import iot_backends
 
 from iot_policy import AttachedThing, CertificateNames
-from iot_policy.keys import CERTIFICATE_NAMES
+from iot_policy.vocabulary import CERTIFICATE_NAMES
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from panels_support import click, make_thing, message, paste, state
 from helpers import closing, panels, policy
 from helpers.account import Account
 from helpers.panels.policy_form import PolicyForm
-from iot_policy.actions import ACTIONS
+from iot_policy.vocabulary import ACTIONS
 
 WITH_EVERYTHING = {
     "Version": "2012-10-17",

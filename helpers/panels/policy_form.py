@@ -13,7 +13,7 @@ from helpers.panels.outcome import Outcome
 from helpers.panels.panel import Panel, action, field, row
 from helpers.panels.statement_form import StatementForm
 from helpers.thing import Thing
-from iot_policy.grammar import statements
+from iot_policy.documents import statements
 
 
 class PolicyForm(Panel):

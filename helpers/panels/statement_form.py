@@ -8,7 +8,7 @@ import ipywidgets as widgets
 
 from helpers import policy
 from helpers.panels.panel import action, field, row
-from iot_policy.actions import ACTIONS
+from iot_policy.vocabulary import ACTIONS
 
 
 class StatementForm:

@@ -1,6 +1,46 @@
-"""The context keys that AWS IoT documents: usable in a condition, or as a ``${variable}``."""
+"""What AWS IoT documents: the actions, and the context keys that conditions and variables name.
+
+Source: https://docs.aws.amazon.com/iot/latest/developerguide/iot-action-resources.html
+"""
 
 import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Check(NamedTuple):
+    """How AWS IoT checks an action."""
+
+    resource_type: str
+    """``client``, ``topic``, …; ``*`` for any."""
+    event: str
+    """What is checked, in words."""
+    example: str
+    """The resource, after the account's number."""
+
+
+_SHADOW = Check("thing", "a shadow request", "thing/<thing name>")
+_JOB = Check("thing", "a job request", "thing/<thing name>")
+
+ACTIONS: Mapping[str, Check] = {
+    "iot:Connect": Check("client", "a connection", "client/<client id>"),
+    "iot:Publish": Check("topic", "a publish", "topic/<topic>"),
+    "iot:RetainPublish": Check("topic", "a retained publish", "topic/<topic>"),
+    "iot:Subscribe": Check("topicfilter", "a subscription", "topicfilter/<topic filter>"),
+    "iot:Receive": Check("topic", "a delivery", "topic/<topic>"),
+    "iot:DeleteConnection": Check("client", "a forced disconnect", "client/<client id>"),
+    "iot:GetRetainedMessage": Check("topic", "reading a retained message", "topic/<topic>"),
+    "iot:ListRetainedMessages": Check("*", "listing retained messages", "*"),
+    "iot:GetThingShadow": _SHADOW,
+    "iot:UpdateThingShadow": _SHADOW,
+    "iot:DeleteThingShadow": _SHADOW,
+    "iot:ListNamedShadowsForThing": _SHADOW,
+    "iot:DescribeJobExecution": _JOB,
+    "iot:GetPendingJobExecutions": _JOB,
+    "iot:UpdateJobExecution": _JOB,
+    "iot:StartNextPendingJobExecution": _JOB,
+    "iot:AssumeRoleWithCertificate": Check("rolealias", "a credentials request", "rolealias/…"),
+}
 
 CERTIFICATE_NAMES = {
     "DistinguishedNameQualifier": "2.5.4.46",

@@ -1,23 +1,29 @@
-"""The rules of lint: each looks at one statement."""
+"""What is wrong with a policy before any device asks: findings, each with AWS's page.
+
+Each rule, in :data:`RULES`, looks at one statement.
+"""
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from iot_policy.actions import ACTIONS, resource_type
+from iot_policy.arns import resource_type, split_arn
 from iot_policy.conditions import suggest, texts
-from iot_policy.keys import KEYS, THING, canonical
-from iot_policy.model import Statement
+from iot_policy.decision import Policy, Statement, parse
+from iot_policy.documents import VERSIONS, to_json
+from iot_policy.errors import MalformedPolicy
 from iot_policy.patterns import compile_pattern
+from iot_policy.vocabulary import ACTIONS, KEYS, THING, canonical
 
 Severity = Literal["error", "warning", "note"]
 Found = Iterator[tuple[Severity, str, str]]
-"""Severity, message, and AWS's page below :data:`GUIDE`."""
+"""Severity, message, and AWS's page below AWS IoT's developer guide."""
 
-GUIDE = "https://docs.aws.amazon.com/iot/latest/developerguide/"
+_CREATE = "https://docs.aws.amazon.com/iot/latest/apireference/API_CreatePolicy.html"
+_VARIABLES = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html"
+_GUIDE = "https://docs.aws.amazon.com/iot/latest/developerguide/"
 
-_ARN_FIELDS = 6
 _EVERYTHING = ("*", "#", "$aws/things/*", "$aws/things/+")
 _NEED_NOT_BE_NARROW = ("iot:Receive", "iot:ListRetainedMessages")
 
@@ -29,6 +35,68 @@ class Where:
     region: str | None
     account: str | None
     attached: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to look at."""
+
+    severity: Severity
+    """``error``: it cannot work as written. ``warning``: it allows too much. ``note``: be aware."""
+    statement: int | None
+    """The statement's number, from 1; ``None`` for the whole document."""
+    message: str
+    page: str
+    """AWS's page about it."""
+
+    def __str__(self) -> str:
+        where = f", statement {self.statement}" if self.statement else ""
+        return f"{self.severity}{where}: {self.message}"
+
+
+def lint(
+    document: Mapping[str, Any] | str,
+    *,
+    region: str | None = None,
+    account: str | None = None,
+    attached: bool | None = None,
+) -> list[Finding]:
+    """Find what is wrong with a policy.
+
+    Args:
+        document: The policy, as JSON text or as built by :func:`iot_policy.document`.
+        region: Where it will be used; resources in another region are errors then.
+        account: 12 digits; resources of another account are errors then.
+        attached: Whether the certificate is attached to a Thing; ``None`` if that is not known.
+
+    Returns:
+        The findings, statement by statement; empty where nothing is.
+
+    >>> for finding in lint('{"Version": "2012-10-17"}'):
+    ...     print(finding)
+    error: Statement must hold at least one statement.
+    """
+    text = document if isinstance(document, str) else to_json(document)
+    try:
+        policy = parse("", text)
+    except MalformedPolicy as error:
+        return [Finding("error", error.statement, error.problem, _CREATE)]
+    where = Where(region, account, attached)
+    return [*_old_version(policy), *_by_statement(policy, where)]
+
+
+def _by_statement(policy: Policy, where: Where) -> Iterator[Finding]:
+    for statement in policy.statements:
+        for rule in RULES:
+            for severity, message, page in rule(statement, where):
+                yield Finding(severity, statement.number, message, _GUIDE + page)
+
+
+def _old_version(policy: Policy) -> Iterator[Finding]:
+    newest, *_ = VERSIONS
+    if policy.version != newest and any("${" in str(s.source) for s in policy.statements):
+        message = f"Version {policy.version} takes ${{…}} as plain text: use {newest}."
+        yield Finding("warning", None, message, _VARIABLES)
 
 
 def unknown_action(statement: Statement, _: Where) -> Found:
@@ -89,31 +157,27 @@ def elsewhere(statement: Statement, where: Where) -> Found:
     """A resource in another region or account, or of another service."""
     page = "iot-action-resources.html"
     for pattern in statement.resources:
-        fields = pattern.text.split(":", _ARN_FIELDS - 1)
-        if len(fields) < _ARN_FIELDS:
+        arn = split_arn(pattern.text)
+        if arn is None:
             continue
-        service, region, account = fields[2:5]
-        if _differs(service, "iot"):
+        if _differs(arn.service, "iot"):
             yield "error", f"{pattern.text} is no resource of AWS IoT.", page
-        if _differs(region, where.region):
-            yield "error", f"{pattern.text} is in {region}; this is {where.region}.", page
-        if _differs(account, where.account):
-            yield "error", f"{pattern.text} is of account {account}; this is {where.account}.", page
+        if _differs(arn.region, where.region):
+            yield "error", f"{pattern.text} is in {arn.region}; this is {where.region}.", page
+        if _differs(arn.account, where.account):
+            message = f"{pattern.text} is of account {arn.account}; this is {where.account}."
+            yield "error", message, page
 
 
 def not_attached(statement: Statement, where: Where) -> Found:
     """Thing variables, where the certificate is not attached to a Thing."""
     if where.attached is not False:
         return
-    asked = [
-        *statement.variables,
-        *(name for condition in statement.conditions for name in condition.needs),
-    ]
     unattached_is_meant = any(
         condition.key == f"{THING}IsAttached" and "true" not in condition.values
         for condition in statement.conditions
     )
-    names = [name for name in dict.fromkeys(asked) if name.startswith(THING)]
+    names = [name for name in _keys_asked_for(statement) if name.startswith(THING)]
     if names and not unattached_is_meant:
         yield (
             "error",
@@ -136,11 +200,7 @@ def mqtt_wildcard(statement: Statement, _: Where) -> Found:
 
 def unknown_variable(statement: Statement, _: Where) -> Found:
     """A variable that AWS IoT does not document: it never has a value."""
-    asked = [
-        *statement.variables,
-        *(name for condition in statement.conditions for name in condition.needs),
-    ]
-    for name in dict.fromkeys(asked):
+    for name in _keys_asked_for(statement):
         if canonical(name) is None:
             message = f"AWS IoT documents no variable ${{{name}}}.{suggest(name, KEYS)}"
             yield "error", message, "iot-policy-variables.html"
@@ -157,6 +217,12 @@ RULES: tuple[Callable[[Statement, Where], Found], ...] = (
 )
 
 
+def _keys_asked_for(statement: Statement) -> list[str]:
+    """The context keys that its variables and its conditions need, each once."""
+    conditions = (name for condition in statement.conditions for name in condition.needs)
+    return list(dict.fromkeys([*statement.variables, *conditions]))
+
+
 def _actions(statement: Statement) -> list[str]:
     return texts(statement.source["NotAction" if statement.not_action else "Action"])
 
@@ -169,8 +235,8 @@ def _documented(action: str) -> list[str]:
 
 def _name(resource: str) -> str:
     """Type and name, without what precedes them in the ARN."""
-    fields = resource.split(":", _ARN_FIELDS - 1)
-    return fields[-1] if len(fields) == _ARN_FIELDS else resource
+    arn = split_arn(resource)
+    return arn.resource if arn else resource
 
 
 def _is_broad(resource: str) -> bool:
