@@ -1,16 +1,16 @@
 """Who is in a class: each learner's AWS account, and the access key id that opens it."""
 
 import json
-import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sandbox.errors import SandboxError
+from sandbox.files import write_whole
 
 TEACHERS_ACCOUNT = "123456789012"
-"""That of the sandbox without a class, so that what a teacher shows looks like the lesson."""
+"""The account of a sandbox without a class, so that what a teacher shows looks like the lesson."""
 _FIRST_LEARNERS_ACCOUNT = 200_000_000_001
 
 
@@ -22,13 +22,13 @@ class Member:
     account: str
     """12 digits."""
     key: str
-    """The access key id. It is the secret: nobody checks a signature."""
+    """The access key id. It is the secret, for no signature is checked."""
     teacher: bool = False
     """Whether the key also opens what concerns the whole class."""
 
 
 def create(name: str, others: Iterable[Member], *, teacher: bool = False) -> Member:
-    """Make up a member with an account that is nobody else's.
+    """Return a new member, with an account that nobody else has.
 
     >>> zoe = create("zoe", [])
     >>> create("ada", [zoe]).account == zoe.account
@@ -53,24 +53,13 @@ def read(file: Path) -> list[Member]:
 
 
 def write(file: Path, members: Iterable[Member]) -> None:
-    """Write the list, whole or not at all, for its owner's eyes only."""
-    partial = file.with_suffix(".partial")
-    partial.unlink(missing_ok=True)
-    partial.touch(mode=0o600)
-    partial.write_text(json.dumps([asdict(member) for member in members], indent=1))
-    if file.exists():
-        _keep_owner(file, partial)
-    partial.replace(file)
-
-
-def _keep_owner(file: Path, partial: Path) -> None:
-    there = file.stat()
-    if there.st_uid != os.geteuid():
-        os.chown(partial, there.st_uid, there.st_gid)
+    """Write the list whole or not at all; only its owner can read it, and its owner stays."""
+    listed = json.dumps([asdict(member) for member in members], indent=1)
+    write_whole(file, listed.encode(), keep_owner=True)
 
 
 class Members:
-    """The members of a class by their keys; looks again when the list has changed."""
+    """The members of a class by their access keys; the list is read again when it has changed."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -78,7 +67,7 @@ class Members:
         self._by_key: dict[str, Member] = {}
 
     def holder(self, key: str) -> Member | None:
-        """Whose key this is; ``None`` where it is nobody's."""
+        """Return the member whose access key id this is; ``None`` where it is nobody's."""
         written = self._file.stat()
         now = (written.st_mtime_ns, written.st_ino)
         if now != self._seen:

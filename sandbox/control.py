@@ -18,34 +18,45 @@ LOOPBACK = "127.0.0.1"
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
+Page = Callable[[str], object]
+"""Takes what follows the page's name in the path; returns what is answered, as JSON."""
+
+
 class QuietHandler(MotoRequestHandler):
-    """Logs no line a request: the sandbox's log holds refusals and errors only."""
+    """Logs no requests: the sandbox's log holds refusals and errors only."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class ControlPlane:
-    """A WSGI application: AWS's API, and what the lesson asks the sandbox itself."""
+    """A WSGI application: AWS's API, and the sandbox's own pages under ``/_sandbox/``."""
 
     def __init__(
-        self, pages: dict[str, Callable[[str], object]], changed: Callable[[], None]
+        self,
+        *,
+        readers: dict[str, Page],
+        changers: dict[str, Page],
+        changed: Callable[[], None],
     ) -> None:
         """Set up moto.
 
         Args:
-            pages: For each name under ``/_sandbox/``, a function that takes the rest of the path
-                and returns what is answered, as JSON.
-            changed: Called after a request that may have changed something, before its answer.
+            readers: The pages that change nothing, by name: they answer GET.
+            changers: The pages that change something, by name: they answer POST.
+            changed: Called after a request that may have changed the registry, before its answer.
         """
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self._pages = pages
+        pages = {"GET": readers, "POST": changers}
+        self._pages = {
+            name: (method, page) for method, named in pages.items() for name, page in named.items()
+        }
         self._changed = changed
-        # moto's registry is plain dictionaries, and the server has a thread a request.
+        # moto's registry is plain dictionaries, and the server has one thread per request.
         self._one_at_a_time = threading.Lock()
 
     def service(self, environ: dict[str, Any]) -> str:
-        """Which of moto's services would answer: such as ``iotdata``."""
+        """Return the name of the moto service that would answer, such as ``iotdata``."""
         return str(self._moto.get_application(environ).service)  # type: ignore[attr-defined]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -53,14 +64,23 @@ class ControlPlane:
         root, _, path = environ["PATH_INFO"].removeprefix("/").partition("/")
         page, _, rest = path.partition("/")
         if root == "_sandbox" and page in self._pages:
-            body = json.dumps(self._pages[page](rest)).encode()
-            start_response("200 OK", [("Content-Type", "application/json")])
-            return [body]
+            return self._answer(page, rest, environ, start_response)
         with self._one_at_a_time:
             answer = list(self._moto(environ, start_response))
             if environ["REQUEST_METHOD"] != "GET":
                 self._changed()
         return answer
+
+    def _answer(
+        self, name: str, rest: str, environ: dict[str, Any], start_response: Any
+    ) -> Iterable[bytes]:
+        method, page = self._pages[name]
+        if environ["REQUEST_METHOD"] != method:
+            start_response("405 Method Not Allowed", [("Allow", method)])
+            return []
+        body = json.dumps(page(rest)).encode()
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [body]
 
 
 def serve(application: Application, port: int) -> BaseWSGIServer:
@@ -68,7 +88,7 @@ def serve(application: Application, port: int) -> BaseWSGIServer:
 
     Args:
         application: What answers.
-        port: Where; 0, or one that is taken, means any free port.
+        port: The port to listen on; 0, or one that is taken, means any free port.
 
     Returns:
         The running server: ``.port``, and ``.shutdown()`` to end it.

@@ -1,8 +1,13 @@
-"""What a sandbox says of itself, and what its broker refused. Loads neither moto nor boto3."""
+"""How a sandbox is asked, and what it says of itself. Loads neither moto nor boto3."""
 
+import json
+import urllib.request
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,14 @@ class Sandbox:
     def to_json(self) -> dict[str, Any]:
         """Return its fields as values that JSON can hold."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, answer: object) -> Self | None:
+        """Read what :meth:`to_json` returned; ``None`` where it is something else."""
+        try:
+            return cls(**answer) if isinstance(answer, dict) else None
+        except TypeError:
+            return None
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,63 @@ class Refusal:
         return asdict(self) | {"when": self.when.isoformat()}
 
     @classmethod
-    def from_json(cls, fields: dict[str, str]) -> Self:
+    def from_json(cls, fields: dict[str, Any]) -> Self:
         """Read what :meth:`to_json` returned."""
-        return cls(**{**fields, "when": datetime.fromisoformat(fields["when"])})  # type: ignore[arg-type]
+        return cls(**fields | {"when": datetime.fromisoformat(fields["when"])})
+
+
+class Line(Protocol):
+    """How requests reach a control plane: boto3's, and those for the sandbox's own pages.
+
+    A page is what follows ``/_sandbox/`` in a path, such as ``refusals/123456789012``.
+    """
+
+    def read(self, page: str) -> object:
+        """Return what a page answers; ``None`` where nothing answers."""
+
+    def change(self, page: str) -> object:
+        """Ask a page that changes something to do so; return its answer, or ``None``."""
+
+    def carry(self, client: "BaseClient") -> None:
+        """Make the requests of a boto3 client go this way."""
+
+
+class HttpLine:
+    """The line to a sandbox in a process of its own: HTTP on loopback."""
+
+    def __init__(self, endpoint_url: str, access_key: str = "", *, timeout: float = 5) -> None:
+        """Set up the line; nothing is sent yet.
+
+        Args:
+            endpoint_url: Where the sandbox answers; a boto3 client has it as ``endpoint_url``, too.
+            access_key: The access key id to ask with; a class's sandbox answers none without.
+            timeout: How long to wait for an answer, in seconds.
+        """
+        self.endpoint_url = endpoint_url
+        self._access_key = access_key
+        self._timeout = timeout
+
+    def read(self, page: str) -> object:
+        """Return what a page answers; ``None`` where nothing, or something else, answers."""
+        return self._ask("GET", page)
+
+    def change(self, page: str) -> object:
+        """Ask a page that changes something to do so; return its answer, or ``None``."""
+        return self._ask("POST", page)
+
+    def carry(self, client: "BaseClient") -> None:
+        """Do nothing: a client that was made with ``endpoint_url`` goes there by itself."""
+
+    def _ask(self, method: str, page: str) -> object:
+        # No proxy: whatever the environment says, this stays on the machine.
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        request = urllib.request.Request(  # noqa: S310  a sandbox's address
+            f"{self.endpoint_url}/_sandbox/{page}",
+            headers={"Authorization": f"Credential={self._access_key}/"},
+            method=method,
+        )
+        try:
+            with direct.open(request, timeout=self._timeout) as answer:
+                return json.load(answer)
+        except (OSError, ValueError):  # URLError and HTTPError are OSErrors
+            return None

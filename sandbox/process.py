@@ -1,90 +1,65 @@
-"""The sandbox as a process: find, start, stop it. Loads neither moto nor boto3."""
+"""The sandbox as a process: find it, start it, stop it. Loads neither moto nor boto3."""
 
 import json
 import os
 import subprocess
 import sys
 import time
-import urllib.request
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from urllib.error import URLError
 
 import psutil
 from filelock import FileLock
 
 from sandbox.errors import SandboxError
-from sandbox.line import Sandbox
+from sandbox.line import HttpLine, Sandbox
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
 PROJECT = Path(__file__).parents[1]
+"""The folder that holds the packages: a checkout's, or Python's site-packages."""
 STARTING_TAKES_AT_MOST = 60.0
 """Seconds. It takes about two; a class that starts thirty at once on two cores takes longer."""
+_MODULES = ("sandbox", "helpers.sandbox")
+"""What ``python -m`` runs; the second was the sandbox's name until 2026-11."""
 
 
 def state_dir() -> Path:
-    """Where the sandbox of this checkout keeps what it knows.
+    """Return the folder where the sandbox keeps what it knows.
 
-    ``IOT_TUTORIAL_STATE_DIR`` where that is set, else ``.sandbox`` beside the helpers.
+    ``IOT_TUTORIAL_STATE_DIR`` where that is set; ``.sandbox`` in a checkout; else a folder of the
+    user's, for what pip installed is no place to write to.
+
+    Source: https://specifications.freedesktop.org/basedir/latest/
     """
-    return Path(os.environ.get("IOT_TUTORIAL_STATE_DIR") or PROJECT / ".sandbox").resolve()
+    chosen = os.environ.get("IOT_TUTORIAL_STATE_DIR")
+    if chosen:
+        return Path(chosen).resolve()
+    if (PROJECT / "pyproject.toml").exists():
+        return (PROJECT / ".sandbox").resolve()
+    users = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_STATE_HOME")
+    return Path(users or Path.home() / ".local" / "state").resolve() / "iot-button-tutorial"
 
 
 def last_known(folder: Path) -> Sandbox | None:
-    """What the last sandbox that ran on *folder* said of itself, running or not."""
+    """Return what the last sandbox that ran on *folder* said of itself, running or not."""
     try:
-        return Sandbox(**json.loads((folder / "sandbox.json").read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
+        return Sandbox.from_json(json.loads((folder / "sandbox.json").read_text()))
+    except (FileNotFoundError, ValueError):
         return None
 
 
 def running(folder: Path) -> Sandbox | None:
-    """The sandbox that serves *folder* now, if one does."""
+    """Return the sandbox that serves *folder* now, if one does."""
     known = last_known(folder)
     if known is None or not psutil.pid_exists(known.pid):
         return None
-    answer = ask(known, "about")
-    return known if answer == known.to_json() else None
-
-
-def at(url: str, *, key: str) -> Sandbox | None:
-    """The sandbox that answers at *url*, as it shows itself to the holder of an access key id."""
-    answer = ask(url, "about", key=key, timeout=STARTING_TAKES_AT_MOST)
-    try:
-        return Sandbox(**answer) if isinstance(answer, dict) else None
-    except TypeError:
-        return None
-
-
-def ask(sandbox: Sandbox | str, page: str, *, key: str = "", timeout: float = 5) -> object:
-    """Ask a sandbox for one of its own pages.
-
-    Args:
-        sandbox: Which one, or its URL.
-        page: What follows ``/_sandbox/``.
-        key: The access key id to ask with; a class's sandbox answers none without.
-        timeout: Seconds.
-
-    Returns:
-        The answer; ``None`` where nothing, or something else, answers there.
-    """
-    # No proxy: whatever the environment says, this stays on the machine.
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    url = sandbox if isinstance(sandbox, str) else sandbox.endpoint_url
-    request = urllib.request.Request(  # noqa: S310  a sandbox's address
-        f"{url}/_sandbox/{page}",
-        headers={"Authorization": f"Credential={key}/"},
-    )
-    try:
-        with direct.open(request, timeout=timeout) as answer:
-            return json.load(answer)
-    except (URLError, OSError, ValueError):
-        return None
+    return known if HttpLine(known.endpoint_url).read("about") == known.to_json() else None
 
 
 def find_or_start(folder: Path, *, owner: int | None = None) -> Sandbox:
-    """Give the running sandbox of *folder*, started first if need be.
+    """Return the running sandbox of *folder*, started first if need be.
 
     However many processes call this at once, one sandbox starts.
 
@@ -101,7 +76,7 @@ def find_or_start(folder: Path, *, owner: int | None = None) -> Sandbox:
         if found is None:
             return _start(folder, owner)
         if owner is not None:
-            ask(found, f"owner/{owner}")
+            HttpLine(found.endpoint_url).change(f"owner/{owner}")
         return found
 
 
@@ -117,15 +92,29 @@ def stop(folder: Path) -> bool:
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(known.pid)
         # It may be ending already; or its number may be another process's by now.
-        if "sandbox" in process.cmdline():
+        if is_sandbox(process.cmdline()):
             process.terminate()
             _wait_until_gone(process)
             return True
     return False
 
 
+def is_sandbox(command: Sequence[str]) -> bool:
+    """Decide whether a command line is that of a sandbox: ``python … -m sandbox …``.
+
+    >>> is_sandbox(["/usr/bin/python3", "-m", "sandbox", "--state-dir", "x"])
+    True
+    >>> is_sandbox(["/usr/bin/python3", "/usr/bin/pytest", "-m", "sandbox"])
+    False
+    """
+    # What stands before the -m are Python's own options; a script's name would not begin with "-".
+    arguments = iter(command[1:])
+    option = next((each for each in arguments if each == "-m" or not each.startswith("-")), None)
+    return option == "-m" and next(arguments, None) in _MODULES
+
+
 def _wait_until_gone(process: psutil.Process) -> None:
-    # One that has ended and that nobody has collected yet is gone, too.
+    # A process that has ended and whose parent has not asked for its status yet is gone, too.
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
         time.sleep(0.02)
 

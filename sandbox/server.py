@@ -17,14 +17,13 @@ from sandbox.broker import Broker
 from sandbox.errors import SandboxError
 from sandbox.faults import Faults
 from sandbox.files import write_whole
-from sandbox.gate import Gate
+from sandbox.front_door import FrontDoor
 from sandbox.line import Sandbox
-from sandbox.milestones import PRESSED, Milestones
 from sandbox.registry import Registry
-from sandbox.state import State
+from sandbox.state import PRESSED, Milestones, State
 
 IDLE_SECONDS = 8 * 3600.0
-"""With no request and no device for so long, a sandbox that nobody owns ends."""
+"""A sandbox that nobody owns ends after that long without a request or a device."""
 
 
 class Server:
@@ -43,9 +42,10 @@ class Server:
         Args:
             folder: Where it keeps what it knows.
             owner: A process id; the sandbox ends when that process has gone.
-            members: The list of a class, each of whom gets an account of their own; without it,
-                any key opens the one account.
-            faults: The seed of a plan by which it is as awkward as AWS; without it, it is not.
+            members: The file that lists a class, each of whom has an account; without it, any
+                access key opens the one account.
+            faults: The seed of a plan of throttling, errors and lost answers; without it, there are
+                none.
         """
         self._folder = folder
         self._members = Members(members) if members else None
@@ -84,28 +84,32 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, ending.set)
         before = process.last_known(self._folder)
-        gaps.fill(self._broker.publish)
+        gaps.fill(self._broker)
         self._state.restore()
-        # The first look at a backend costs moto half a second: pay it before anyone waits.
+        # The first use of a backend costs moto half a second: pay it before anyone waits.
         _ = iot_backends[process.ACCOUNT][process.REGION]
         mqtt_port = await self._broker.start(
             port=mqtt_port or (before.mqtt_port if before else 8883)
         )
-        pages = {
-            "about": self._about,
-            "owner": self._add_owner,
-            "refusals": self._refusals,
-            "passed": self._milestones.reach,
-            "milestones": self._milestones.of,
-            "forget": self._milestones.forget,
-        }
-        plane = control.ControlPlane(pages, self._changed)
-        front = Gate(plane, self._members) if self._members else plane
+        plane = control.ControlPlane(
+            readers={
+                "about": self._about,
+                "refusals": self._refusals,
+                "milestones": self._milestones.of,
+            },
+            changers={
+                "owner": self._add_owner,
+                "passed": self._milestones.reach,
+                "forget": self._milestones.forget,
+            },
+            changed=self._changed,
+        )
+        front = FrontDoor(plane, self._members) if self._members else plane
         application = front if self._faults is None else Faults(front, self._faults)
         server = control.serve(application, port or _port_of(before))
         self._here = Sandbox(
             endpoint_url=f"http://{control.LOOPBACK}:{server.port}",
-            mqtt_host=gaps.endpoint.MQTT_HOST,
+            mqtt_host=gaps.MQTT_HOST,
             mqtt_port=mqtt_port,
             ca_file=str(self._broker.ca_file),
             region=process.REGION,

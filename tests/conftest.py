@@ -60,6 +60,13 @@ def aws(state_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Acc
     return account
 
 
+def pid(account: Account) -> int:
+    """The process of an account's sandbox."""
+    about = account.line.read("about")
+    assert isinstance(about, dict)
+    return int(about["pid"])
+
+
 def reset(account: Account) -> None:
     """Empty an account of a sandbox."""
     urlopen(Request(f"{account.iot.meta.endpoint_url}/moto-api/reset", method="POST")).close()

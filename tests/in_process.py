@@ -2,36 +2,126 @@
 
 import functools
 import io
+import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
+from urllib.parse import unquote, urlsplit
 
 import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
 from moto.core import responses
 from moto.iot.models import iot_backends
-from moto.moto_server.werkzeug_app import create_backend_app
-from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from helpers.account import Account, ledger, real, sandbox
+from helpers.account import Account, local, real
 from sandbox import gaps
-from sandbox.faults import Application, LostAnswer
+from sandbox.control import Application, ControlPlane
+from sandbox.faults import LostAnswer
 from sandbox.line import Sandbox
 from sandbox.process import ACCOUNT, REGION
 
 NOWHERE = "http://127.0.0.1:1"
+HERE = Sandbox(NOWHERE, "localhost", 1, os.devnull, REGION, ACCOUNT, 0)
 RETRIES = {"mode": "standard", "total_max_attempts": 3}
+
+
+class InsideLine:
+    """The line to a control plane in this process: a call, in place of a socket."""
+
+    def __init__(self, application: Application) -> None:
+        """Set up the line to a WSGI application: a control plane, or what stands before it."""
+        self._application = application
+
+    def read(self, page: str) -> object:
+        """Return what a page answers; ``None`` where there is no such page."""
+        return self._ask("GET", page)
+
+    def change(self, page: str) -> object:
+        """Ask a page that changes something to do so; return its answer, or ``None``."""
+        return self._ask("POST", page)
+
+    def carry(self, client: BaseClient) -> None:
+        """Make the requests of a boto3 client go this way."""
+        client.meta.events.register_last("before-send", self._send)
+
+    def _ask(self, method: str, page: str) -> object:
+        status, _, body = call(self._application, method, f"{NOWHERE}/_sandbox/{page}")
+        return json.loads(body) if status == 200 else None
+
+    def _send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        assert request.method is not None
+        body = request.body or b""
+        try:
+            status, headers, content = call(
+                self._application,
+                request.method,
+                request.url,
+                headers={
+                    name: value.decode() if isinstance(value, bytes) else str(value)
+                    for name, value in request.headers.items()
+                },
+                body=body.encode() if isinstance(body, str) else body,
+            )
+        except LostAnswer as problem:
+            raise ConnectionClosedError(endpoint_url=request.url) from problem
+        return AWSResponse(request.url, status, headers, _Raw(content))
+
+
+def call(
+    application: Application,
+    method: str,
+    url: str,
+    *,
+    headers: dict[str, str] | None = None,
+    body: bytes = b"",
+) -> tuple[int, dict[str, str], bytes]:
+    """Call a WSGI application; return status, headers and body of its answer."""
+    parts = urlsplit(url)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote(parts.path, "latin-1") or "/",
+        "RAW_URI": url.removeprefix(f"{parts.scheme}://{parts.netloc}"),
+        "QUERY_STRING": parts.query,
+        "SERVER_NAME": parts.hostname,
+        "SERVER_PORT": str(parts.port),
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_HOST": parts.netloc,
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": parts.scheme,
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    for name, value in (headers or {}).items():
+        key = name.upper().replace("-", "_")
+        environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value
+    started: list[tuple[str, list[tuple[str, str]]]] = []
+    answer = application(environ, lambda status, sent, *_: started.append((status, sent)))
+    content = b"".join(answer)
+    status, sent = started[-1]
+    return int(status[:3]), dict(sent), content
 
 
 @functools.cache
 def plane() -> Application:
     """moto's AWS IoT with its gaps filled, which is done once in a process."""
-    gaps.fill(lambda *_, **__: None)
+    gaps.fill(Mock())
     # moto looks its own methods up anew at each request.
     responses.method_names_from_class = functools.cache(responses.method_names_from_class)
-    return create_backend_app("iot")
+    return ControlPlane(
+        readers={"about": lambda _: HERE.to_json(), "refusals": lambda _: []},
+        changers={"passed": lambda _: True},
+        changed=lambda: None,
+    )
 
 
 def empty() -> None:
@@ -50,25 +140,13 @@ def client(application: Application) -> Any:
         aws_secret_access_key="in-process",
         config=Config(retries=RETRIES),
     )
-    made.meta.events.register_last("before-send.iot", functools.partial(_send, application))
+    InsideLine(application).carry(made)
     return made
 
 
 def own_account(application: Application) -> Account:
     """An account as the sandbox gives it: nobody else works in it."""
-    iot = client(application)
-    ledger.keep(iot, sandbox.KEYS)
-    return Account(
-        iot=iot,
-        learner="my",
-        number=ACCOUNT,
-        region=REGION,
-        about="in process",
-        root_ca="",
-        key_folder=sandbox.KEYS,
-        mqtt_port=1,
-        sandbox=Sandbox(NOWHERE, "localhost", 1, "", REGION, ACCOUNT, 0),
-    )
+    return local.open_account(HERE, InsideLine(application))
 
 
 def shared_account(application: Application, learner: str = "zoe") -> Account:
@@ -90,26 +168,6 @@ def holdings() -> dict[str, object]:
 def files(folder: Path) -> list[Path]:
     """List the files under a folder."""
     return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _send(application: Application, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
-    headers = [
-        (name, value.decode() if isinstance(value, bytes) else str(value))
-        for name, value in request.headers.items()
-    ]
-    body = request.body or b""
-    asked = EnvironBuilder(
-        request.url.removeprefix(NOWHERE),
-        NOWHERE,
-        method=request.method,
-        headers=headers,
-        data=body.encode() if isinstance(body, str) else body,
-    )
-    try:
-        content, status, answered = run_wsgi_app(application, asked.get_environ(), buffered=True)
-    except LostAnswer as problem:
-        raise ConnectionClosedError(endpoint_url=request.url) from problem
-    return AWSResponse(request.url, int(status[:3]), dict(answered), _Raw(b"".join(content)))
 
 
 class _Raw(io.BytesIO):

@@ -1,6 +1,7 @@
 """One sandbox for a class: each key opens one account, and no way leads into another's."""
 
 import json
+import os
 import stat
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from helpers.account import Account, connect, join
 from helpers.errors import LessonError
 from sandbox import accounts, process
 from sandbox.errors import SandboxError
+from sandbox.line import HttpLine
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +31,18 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClassSandbox]:
 
 
 @pytest.fixture(scope="module")
+def ada_key(room: ClassSandbox) -> str:
+    return room.member("ada").key
+
+
+@pytest.fixture(scope="module")
 def ada(room: ClassSandbox) -> Account:
     return room.open("ada")
+
+
+@pytest.fixture(scope="module")
+def zoe_key(room: ClassSandbox) -> str:
+    return room.member("zoe").key
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +60,9 @@ def client(room: ClassSandbox, service: str, key: str) -> object:
     )
 
 
-def get(room: ClassSandbox, path: str, **headers: str) -> int:
+def ask(room: ClassSandbox, path: str, method: str = "GET", **headers: str) -> int:
     """Ask for a page as no AWS client would; return the HTTP status."""
-    request = Request(f"{room.url}/{path}", headers=headers)
+    request = Request(f"{room.url}/{path}", headers=headers, method=method)
     try:
         with urlopen(request) as answer:
             return int(answer.status)
@@ -91,15 +103,16 @@ def test_an_unknown_key_is_refused_as_aws_refuses_it(room: ClassSandbox, key: st
 
 
 def test_an_account_number_in_a_header_opens_nothing(
-    room: ClassSandbox, ada: Account, zoe: Account
+    room: ClassSandbox, ada: Account, ada_key: str, zoe_key: str
 ) -> None:
     thing.register(ada.iot, "behind-the-header")
     for header in ("x-moto-account-id", "X_Moto_Account_Id", "X-MOTO-ACCOUNT-ID"):
-        headers = {header: ada.number, "Authorization": signed(zoe.key)}
-        assert get(room, "things/behind-the-header", **headers) == 404
-    assert get(room, "things/behind-the-header", Authorization=signed(ada.key)) == 200
+        headers = {header: ada.number, "Authorization": signed(zoe_key)}
+        assert ask(room, "things/behind-the-header", **headers) == 404
+    assert ask(room, "things/behind-the-header", Authorization=signed(ada_key)) == 200
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize(
     "path",
     [
@@ -114,17 +127,39 @@ def test_an_account_number_in_a_header_opens_nothing(
     ],
 )
 def test_what_concerns_the_class_is_closed_to_learners(
-    room: ClassSandbox, ada: Account, zoe: Account, path: str
+    room: ClassSandbox, ada: Account, zoe_key: str, path: str, method: str
 ) -> None:
     path = path.format(other=ada.number)
-    assert get(room, path) == 403
-    assert get(room, path, Authorization=signed(zoe.key)) in (403, 404)
-    assert get(room, path, Authorization=signed(zoe.key, "moto_api")) in (403, 404)
+    assert ask(room, path, method) == 403
+    assert ask(room, path, method, Authorization=signed(zoe_key)) in (403, 404)
+    assert ask(room, path, method, Authorization=signed(zoe_key, "moto_api")) in (403, 404)
 
 
 @pytest.mark.parametrize("service", ["sts", "iam", "s3", "execute-api"])
-def test_other_services_of_moto_are_closed(room: ClassSandbox, zoe: Account, service: str) -> None:
-    assert get(room, "", Authorization=signed(zoe.key, service)) == 403
+def test_other_services_of_moto_are_closed(room: ClassSandbox, zoe_key: str, service: str) -> None:
+    assert ask(room, "", Authorization=signed(zoe_key, service)) == 403
+
+
+@pytest.mark.parametrize(
+    ("page", "method"),
+    [
+        ("about", "GET"),
+        ("refusals", "GET"),
+        ("milestones", "GET"),
+        ("passed", "POST"),
+        ("forget", "POST"),
+        ("owner", "POST"),
+    ],
+)
+def test_a_page_that_changes_something_is_asked_with_post(
+    room: ClassSandbox, page: str, method: str
+) -> None:
+    """No browser changes anything by following a link or loading a picture."""
+    key = room.member("teacher", teacher=True).key
+    path = f"_sandbox/{page}/{os.getpid()}"
+    for other in {"GET", "POST", "PUT"} - {method}:
+        assert ask(room, path, other, Authorization=signed(key)) == 405
+    assert ask(room, path, method, Authorization=signed(key)) == 200
 
 
 def test_a_certificate_of_another_account_cannot_be_taken(ada: Account, zoe: Account) -> None:
@@ -164,40 +199,42 @@ def test_everyone_reads_their_own_refusals(
         button.press(device)
     assert [each.client_id for each in ada.refusals()][-1] == "refused"
     assert zoe.refusals() == []
-    assert process.ask(ada.sandbox, f"refusals/{ada.number}", key=zoe.key) == []
+    assert zoe.line.read(f"refusals/{ada.number}") == []
 
 
 def test_the_teacher_sees_who_has_pressed_and_what_they_have_passed(
     room: ClassSandbox, ada: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    teacher, eve = room.member("teacher", teacher=True), room.open("eve")
+    eve = room.open("eve")
+    teachers = HttpLine(room.url, room.member("teacher", teacher=True).key)
 
     def reached(account: Account) -> set[str]:
-        answer = process.ask(room.url, f"milestones/{account.number}", key=teacher.key)
+        answer = teachers.read(f"milestones/{account.number}")
         assert isinstance(answer, dict)
         return set(answer)
 
     assert reached(eve) == set()
     button.press(wired(eve, "pressed"))
     eve.passed("01-second-button")
-    process.ask(room.url, f"passed/{eve.number}/not-hers", key=ada.key)
+    ada.line.change(f"passed/{eve.number}/not-hers")
     give_up = time.monotonic() + 5
     while "pressed" not in reached(eve) and time.monotonic() < give_up:
         time.sleep(0.1)
     assert reached(eve) == {"pressed", "01-second-button"}
     assert reached(ada) >= {"not-hers"}  # a learner can only speak of themselves
-    assert process.ask(room.url, f"forget/{eve.number}", key=teacher.key) is True
+    assert teachers.change(f"forget/{eve.number}") is True
     assert reached(eve) == set()
 
 
-def test_a_notebook_joins_the_class(room: ClassSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    zoe = room.open("zoe")
+def test_a_notebook_joins_the_class(
+    room: ClassSandbox, zoe: Account, zoe_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("IOT_TUTORIAL_SANDBOX_URL", room.url)
-    monkeypatch.setenv("IOT_TUTORIAL_ACCESS_KEY", zoe.key)
+    monkeypatch.setenv("IOT_TUTORIAL_ACCESS_KEY", zoe_key)
     assert connect().number == zoe.number
     assert connect().name("button") == "my-button"
-    assert zoe.key not in repr(connect())
+    assert zoe_key not in repr(connect())
     monkeypatch.setenv("IOT_TUTORIAL_ACCESS_KEY", "another")
     with pytest.raises(LessonError, match="ask your teacher"):
         connect()

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import trustme
+from conftest import pid
 
 from helpers import button, certificate, key_files, policy, thing
 from helpers.account import Account
@@ -160,7 +161,7 @@ def test_a_device_without_its_parts(aws: Account, missing: str) -> None:
 
 
 def test_a_killed_sandbox_comes_back_for_a_press(pressed: Device, listener: Device) -> None:
-    os.kill(pressed.account.sandbox.pid, 9)
+    os.kill(pid(pressed.account), 9)
     with button.listen(listener, pressed.topic) as arrived:
         button.press(pressed)
         assert arrived.next().payload["clickType"] == "SINGLE"
@@ -180,7 +181,7 @@ def test_mosquitto_takes_the_files_of_the_lesson(aws: Account, pressed: Device) 
             for option, name in files.items()
             for word in (f"--{option}", str(getattr(pressed.files, name)))
         ]
-        where = ["-h", aws.sandbox.mqtt_host, "-p", str(aws.mqtt_port), "-i", "button"]
+        where = ["-h", "localhost", "-p", str(aws.mqtt_port), "-i", "button"]
         message = ["-t", topic, "-q", "1", "-m", json.dumps(button.payload(SERIAL, "SINGLE"))]
         return subprocess.run([command, *words, *where, *message], timeout=20).returncode
 

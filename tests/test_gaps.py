@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from helpers import policy, thing
 from helpers.account import Account
-from sandbox.gaps.constraints import iot_model, violations
+from sandbox.gaps.operations import iot_model, violations
 
 DOCUMENT = policy.to_json(policy.document(policy.statement("iot:Connect", "*")))
 
@@ -212,7 +212,7 @@ def test_stable_endpoint(aws: Account) -> None:
     def ask(kind: str) -> str:
         return aws.iot.describe_endpoint(endpointType=kind)["endpointAddress"]
 
-    assert ask("iot:Data-ATS") == ask("iot:Data") == aws.sandbox.mqtt_host
+    assert ask("iot:Data-ATS") == ask("iot:Data") == "localhost"
     assert ask("iot:Jobs") == ask("iot:Jobs")
     assert ask("iot:CredentialProvider").endswith(".localhost")
     code, _ = refused(aws.iot.describe_endpoint, endpointType="iot:Nothing")
@@ -231,7 +231,7 @@ def test_an_operation_that_is_missing_is_not_tried_again(aws: Account) -> None:
 def test_messages_by_http_are_refused_as_aws_does(aws: Account) -> None:
     data = boto3.client(
         "iot-data",
-        endpoint_url=aws.sandbox.endpoint_url,
+        endpoint_url=aws.iot.meta.endpoint_url,
         region_name=aws.region,
         aws_access_key_id="x",
         aws_secret_access_key="x",
@@ -255,7 +255,7 @@ def test_awss_own_command_line(aws: Account, words: list[str], code: str) -> Non
     command = shutil.which("aws")
     assert command, "awscli is one of the test's own packages"
     env = {
-        "AWS_ENDPOINT_URL": aws.sandbox.endpoint_url,
+        "AWS_ENDPOINT_URL": aws.iot.meta.endpoint_url,
         "AWS_ACCESS_KEY_ID": "x",
         "AWS_SECRET_ACCESS_KEY": "x",
         "AWS_DEFAULT_REGION": aws.region,

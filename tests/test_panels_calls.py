@@ -34,8 +34,8 @@ def test_only_calls_within_the_block_are_recorded(aws: Account) -> None:
     aws.iot.create_thing(thingName="after")
     assert made == [
         Call("create_thing", {"thingName": "within"}),
-        Call("describe_thing", {"thingName": "within"}),
-        Call("describe_thing", {"thingName": "missing"}, refused=True),
+        Call("describe_thing", {"thingName": "within"}, changes=False),
+        Call("describe_thing", {"thingName": "missing"}, refused=True, changes=False),
     ]
     assert as_code(made) == 'iot.create_thing(thingName="within")'
     assert as_code(made[1:2]) == 'iot.describe_thing(thingName="within")'

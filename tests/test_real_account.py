@@ -12,7 +12,7 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
 from helpers.account import connect, learner, real
-from helpers.account.root_ca import FINGERPRINT, amazon_root_ca
+from helpers.account.real import ROOT_CA_FINGERPRINT, amazon_root_ca
 from helpers.errors import LessonError
 from helpers.key_files import KeyFiles
 
@@ -83,7 +83,7 @@ def test_the_variable_asks_for_it_as_well(sts: Sts, monkeypatch: pytest.MonkeyPa
 def test_it_is_an_account_as_aws_has_it(sts: Sts) -> None:
     sts.signed_in(f"arn:aws:iam::{NUMBER}:user/zoe")
     aws = connect(target="aws")
-    assert (aws.mqtt_port, aws.alpn_port, aws.sandbox, aws.refusals()) == (8883, 443, None, [])
+    assert (aws.mqtt_port, aws.alpn_port, aws.shared, aws.refusals()) == (8883, 443, True, [])
     assert aws.prefix == "zoe-"
     assert NUMBER not in str(aws.key_folder)
     for config in sts.configs:
@@ -169,7 +169,7 @@ def test_credentials_that_expire_in_the_middle(nowhere: None) -> None:
 def test_the_root_certificate_is_known_by_its_fingerprint(tmp_path: Path) -> None:
     ours = tmp_path / "certificate.pem.crt"
     ours.write_text(amazon_root_ca())
-    assert KeyFiles(tmp_path).certificate_id == FINGERPRINT
+    assert KeyFiles(tmp_path).certificate_id == ROOT_CA_FINGERPRINT
     others = amazon_root_ca().replace("MIID", "MIIE", 1)
     with pytest.raises(LessonError, match="Amazon Root CA 1 is not in"):
         amazon_root_ca(bundle=others)

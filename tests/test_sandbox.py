@@ -14,6 +14,7 @@ from pathlib import Path
 import boto3
 import psutil
 import pytest
+from conftest import pid
 
 from helpers.account import Account
 from sandbox import process
@@ -58,7 +59,7 @@ def test_it_prints_one_line_and_ends_when_told(folder: Path, ending: signal.Sign
 def test_it_listens_on_loopback_only(aws: Account) -> None:
     listening = [
         each.laddr.ip
-        for each in psutil.Process(aws.sandbox.pid).net_connections()
+        for each in psutil.Process(pid(aws)).net_connections()
         if each.status == psutil.CONN_LISTEN
     ]
     assert len(listening) == 2
@@ -143,7 +144,7 @@ def test_regions_are_apart(aws: Account) -> None:
     aws.iot.create_thing(thingName="mine")
     other = boto3.client(
         "iot",
-        endpoint_url=aws.sandbox.endpoint_url,
+        endpoint_url=aws.iot.meta.endpoint_url,
         region_name="us-east-1",
         aws_access_key_id="x",
         aws_secret_access_key="x",

@@ -10,7 +10,7 @@ from classes import ClassSandbox, start
 from helpers import button, certificate, policy, thing
 from helpers.account import Account
 from helpers.errors import LessonError
-from sandbox import process
+from sandbox.line import HttpLine
 from workshop import board, live
 from workshop.board import Class, Progress
 
@@ -126,7 +126,9 @@ def test_only_the_teacher_can_open_it(
 ) -> None:
     ada, zoe = running.member("ada"), running.member("zoe")
     for page in ("milestones", "forget"):
-        assert process.ask(room.url, f"{page}/{zoe.account}", key=ada.key) is None
+        line = HttpLine(room.url, ada.key)
+        for ask in (line.read, line.change):
+            assert ask(f"{page}/{zoe.account}") is None
     monkeypatch.delenv("IOT_TUTORIAL_MEMBERS")
     with pytest.raises(LessonError, match="for the teacher of a class"):
         board.open_class()

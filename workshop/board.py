@@ -13,9 +13,10 @@ from helpers import certificate, policy, thing
 from helpers.account import Account, Refusal, join
 from helpers.errors import LessonError
 from helpers.table import table
-from sandbox import accounts, process
 from sandbox.accounts import Member
-from sandbox.milestones import PRESSED
+from sandbox.line import HttpLine
+from sandbox.state import PRESSED
+from workshop import register
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,13 @@ class Class:
     @property
     def learners(self) -> list[Member]:
         """Who has signed in so far, by name."""
-        everyone = accounts.read(self.members)
+        everyone = register.members(self.members)
         return sorted((each for each in everyone if not each.teacher), key=lambda each: each.name)
 
     @property
     def teacher(self) -> Member:
         """Who looks at the board."""
-        return next(each for each in accounts.read(self.members) if each.teacher)
+        return next(each for each in register.members(self.members) if each.teacher)
 
     def account(self, learner: Member) -> Account:
         """Open a learner's account, once: a boto3 client takes a tenth of a second to make."""
@@ -43,9 +44,10 @@ class Class:
             self._open[learner.key] = join(self.url, learner.key)
         return self._open[learner.key]
 
-    def ask(self, page: str, learner: Member) -> object:
-        """Ask the sandbox for a page about a learner."""
-        return process.ask(self.url, f"{page}/{learner.account}", key=self.teacher.key)
+    @property
+    def line(self) -> HttpLine:
+        """The line to the class's sandbox, with the teacher's key."""
+        return HttpLine(self.url, self.teacher.key)
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def clean_up(room: Class, name: str) -> int:
     for found in _all(iot, "list_things", "things"):
         thing.remove(iot, found["thingName"])
         removed += 1
-    room.ask("forget", learner)
+    room.line.change(f"forget/{learner.account}")
     return removed
 
 
@@ -166,7 +168,7 @@ def _progress(room: Class, learner: Member) -> Progress:
         for each in _all(iot, "list_certificates", "certificates")
         if (found := certificate.find(iot, each["certificateId"])) is not None
     ]
-    reached = room.ask("milestones", learner)
+    reached = room.line.read(f"milestones/{learner.account}")
     reached = set(reached) if isinstance(reached, dict) else set()
     refused = account.refusals()
     return Progress(

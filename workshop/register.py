@@ -7,6 +7,19 @@ from pathlib import Path
 from helpers.errors import LessonError
 from sandbox import accounts
 from sandbox.accounts import Member
+from sandbox.errors import SandboxError
+
+
+def members(file: Path) -> list[Member]:
+    """List who is in the class.
+
+    Raises:
+        LessonError: the file cannot be read, or it is not a list of members.
+    """
+    try:
+        return accounts.read(file)
+    except SandboxError as problem:
+        raise LessonError(str(problem)) from problem
 
 
 def enter(file: Path, name: str, *, room: int) -> Member:
@@ -18,19 +31,19 @@ def enter(file: Path, name: str, *, room: int) -> Member:
         room: How many learners the class takes.
 
     Raises:
-        LessonError: the class is full.
+        LessonError: the class is full, or its list of members cannot be read.
     """
-    members = accounts.read(file)
-    found = next((member for member in members if member.name == name), None)
+    entered = members(file)
+    found = next((member for member in entered if member.name == name), None)
     if found:
         return found
-    if sum(not member.teacher for member in members) >= room:
+    if sum(not member.teacher for member in entered) >= room:
         raise LessonError(
             f"This class has its {room} learners. "
             "Sign in with the name that you had before, or ask your teacher."
         )
-    found = accounts.create(name, members)
-    accounts.write(file, [*members, found])
+    found = accounts.create(name, entered)
+    accounts.write(file, [*entered, found])
     return found
 
 

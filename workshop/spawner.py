@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from jupyterhub.spawner import LocalProcessSpawner, set_user_setuid
 
-from sandbox import accounts
 from workshop import homes, register
 from workshop.plan import Plan
 from workshop.processes import MARK
@@ -59,7 +58,7 @@ def _core(plan: Plan, name: str) -> int | None:
     if not hasattr(os, "sched_getaffinity"):
         return None
     cores = sorted(os.sched_getaffinity(0))
-    names = [member.name for member in accounts.read(plan.members)]
+    names = [member.name for member in register.members(plan.members)]
     return cores[names.index(name) % len(cores)]
 
 

@@ -1,17 +1,15 @@
 """What the lesson's client does not do in a real account: change what is not the learner's."""
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from helpers.account.ledger import ISSUING, Ledger
 from helpers.errors import LessonError
+from iot_policy import split_arn
 
 if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient
 
-READS = "Describe|Get|List|TestAuthorization$"
-"""How the names of the calls begin that change nothing."""
 NAMED = (
     "CreateThing",
     "DeleteThing",
@@ -26,7 +24,16 @@ ATTACHING = ("AttachPolicy", "AttachThingPrincipal")
 DETACHING = ("DetachPolicy", "DetachThingPrincipal")
 
 
-def watch(iot: "IoTClient", ledger: Ledger, prefix: str) -> None:
+def changes_nothing(operation: str) -> bool:
+    """Decide by its name whether an operation of AWS's API only reads.
+
+    >>> changes_nothing("ListThings"), changes_nothing("DetachPolicy")
+    (True, False)
+    """
+    return operation.startswith(("Describe", "Get", "List")) or operation == "TestAuthorization"
+
+
+def confine(iot: "IoTClient", ledger: Ledger, prefix: str) -> None:
     """Make *iot* refuse to change what is not the learner's, before anything is sent.
 
     Args:
@@ -35,28 +42,36 @@ def watch(iot: "IoTClient", ledger: Ledger, prefix: str) -> None:
         prefix: What the learner's names begin with.
     """
 
-    def look(params: dict[str, Any], model: Any, **_: object) -> None:
-        if not re.match(READS, model.name):
+    def about_to_send(params: dict[str, Any], model: Any, **_: object) -> None:
+        if not changes_nothing(model.name):
             _check(model.name, params, prefix, ledger.ids)
 
-    iot.meta.events.register_first("provide-client-params.iot", look)
+    iot.meta.events.register_first("provide-client-params.iot", about_to_send)
 
 
-def _check(call: str, params: dict[str, Any], prefix: str, own: Callable[[], list[str]]) -> None:
+def _check(
+    operation: str, params: dict[str, Any], prefix: str, own: Callable[[], list[str]]
+) -> None:
     name = str(params.get("thingName") or params.get("policyName") or "")
-    holder = params.get("certificateId") or params.get("target") or params.get("principal")
-    certificate = str(holder).rsplit("/", 1)[-1]
     named = name.startswith(prefix)
-    if call in ISSUING or (call in NAMED and named):
+    if operation in ISSUING or (operation in NAMED and named):
         return
-    ours = certificate in own()
-    if call in CERTIFICATES and ours:
+    ours = _certificate_id(params) in own()
+    if operation in CERTIFICATES and ours:
         return
-    if call in ATTACHING and named and ours:
+    if operation in ATTACHING and named and ours:
         return
-    if call in DETACHING and (named or ours):
+    if operation in DETACHING and (named or ours):
         return
     raise LessonError(
-        f"{call} was not sent: in a real account, the lesson changes only what it made for you. "
-        f"Your names begin with {prefix}, your certificates are those that this client made."
+        f"{operation} was not sent: in a real account, the lesson changes only what it made for "
+        f"you. Your names begin with {prefix}, your certificates are those that this client made."
     )
+
+
+def _certificate_id(params: dict[str, Any]) -> str:
+    """Read the id of the certificate that a call is about; empty where there is none."""
+    if "certificateId" in params:
+        return str(params["certificateId"])
+    arn = split_arn(str(params.get("target") or params.get("principal") or ""))
+    return arn.name if arn and arn.resource_type == "cert" else ""

@@ -1,7 +1,7 @@
-"""Which certificates the lesson made: written down before each call that may make one.
+"""Which certificates the lesson made: recorded before each call that may make one.
 
 A certificate can hold no marker, and whose it is shows only once its files are saved or it is
-attached. Until then, this tells: also after a lost answer, or a kill at any moment.
+attached. Until then, the ledger says so: also after a lost answer, or a kill at any moment.
 """
 
 import json
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from botocore.exceptions import EndpointConnectionError
 
+from sandbox.files import write_whole
+
 if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient
 
@@ -23,8 +25,8 @@ ISSUING = ("CreateKeysAndCertificate", "CreateCertificateFromCsr")
 
 
 @dataclass(frozen=True)
-class Call:
-    """A call that may have made a certificate whose id was never heard of."""
+class PendingCall:
+    """A call that may have made a certificate, and whose answer has not arrived."""
 
     file: Path
     operation: str
@@ -42,50 +44,50 @@ class Call:
 
 
 class Ledger:
-    """A folder with a file for each certificate, and for each call whose answer is not known."""
+    """A folder with a file for each certificate, and one for each pending call."""
 
-    def __init__(self, keys: Path) -> None:
-        """Open the ledger beside the key files in *keys*; no file is made yet."""
-        self._folder = keys / ".certificates"
+    def __init__(self, key_folder: Path) -> None:
+        """Open the ledger beside the key files in *key_folder*; no file is made yet."""
+        self._folder = key_folder / ".certificates"
 
     def note(self, certificate_id: str) -> None:
-        """Write down that a certificate is the lesson's."""
+        """Record that a certificate is the lesson's."""
         self._write(certificate_id, str(os.getpid()))
 
     def forget(self, certificate_id: str) -> None:
-        """Strike a certificate out: it is no more."""
-        self._strike(self._folder / certificate_id)
+        """Remove a certificate from the ledger: it is deleted."""
+        self._remove(self._folder / certificate_id)
 
     def ids(self) -> list[str]:
         """List the certificates that are the lesson's."""
         return sorted(file.name for file in self._files() if not file.suffix)
 
     def begin(self, operation: str, before: list[str]) -> Path:
-        """Write down that a certificate is about to be made, and which ones there are already."""
+        """Record that a certificate is about to be made, and which ones there are already."""
         now = datetime.now(UTC).isoformat()
         call = {"operation": operation, "pid": os.getpid(), "at": now, "before": before}
         return self._write(f"{uuid.uuid4()}.call", json.dumps(call))
 
     def give_up(self, call: Path) -> None:
-        """Write down that nobody waits for a call's answer any more."""
+        """Record that nobody waits for a call's answer any more."""
         self._write(call.name, json.dumps(json.loads(call.read_text()) | {"pid": 0}))
 
     def end(self, call: Path) -> None:
-        """Strike a call out: what it made is known."""
-        self._strike(call)
+        """Remove a call from the ledger: what it made is known."""
+        self._remove(call)
 
-    def calls(self) -> list[Call]:
-        """List the calls of which it is not known what they made."""
-        told = {file: json.loads(file.read_text()) for file in self._files() if file.suffix}
+    def calls(self) -> list[PendingCall]:
+        """List the pending calls: what they made is not known."""
+        found = {file: json.loads(file.read_text()) for file in self._files() if file.suffix}
         return [
-            Call(
+            PendingCall(
                 file,
                 each["operation"],
                 each["pid"],
                 datetime.fromisoformat(each["at"]),
                 frozenset(each["before"]),
             )
-            for file, each in told.items()
+            for file, each in found.items()
         ]
 
     def under_way(self, certificate_id: str) -> bool:
@@ -93,19 +95,17 @@ class Ledger:
         return _another(int((self._folder / certificate_id).read_text()))
 
     def _files(self) -> list[Path]:
-        # A name that begins with a dot is not whole yet.
+        # A file whose name begins with a dot is still being written.
         return sorted(self._folder.glob("[!.]*"))
 
     def _write(self, name: str, content: str) -> Path:
         self._folder.parent.parent.mkdir(mode=0o700, exist_ok=True)
         self._folder.parent.mkdir(mode=0o700, exist_ok=True)
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        partial = self._folder / f".{uuid.uuid4()}"
-        partial.touch(mode=0o600)
-        partial.write_text(content)
-        return partial.replace(self._folder / name)
+        write_whole(self._folder / name, content.encode())
+        return self._folder / name
 
-    def _strike(self, file: Path) -> None:
+    def _remove(self, file: Path) -> None:
         file.unlink(missing_ok=True)
         if self._folder.exists() and not any(self._folder.iterdir()):
             self._folder.rmdir()
@@ -115,9 +115,9 @@ def _another(pid: int) -> bool:
     return pid not in (0, os.getpid()) and psutil.pid_exists(pid)
 
 
-def keep(iot: "IoTClient", keys: Path) -> Ledger:
-    """Make *iot* write each certificate down that it makes, and strike out what it deletes."""
-    ledger = Ledger(keys)
+def record_certificates(iot: "IoTClient", key_folder: Path) -> Ledger:
+    """Make *iot* record each certificate that it makes, and forget each that it deletes."""
+    ledger = Ledger(key_folder)
 
     def about_to_issue(model: Any, context: dict[str, Any], **_: object) -> None:
         pages = iot.get_paginator("list_certificates").paginate(PaginationConfig={"PageSize": 250})
@@ -128,7 +128,7 @@ def keep(iot: "IoTClient", keys: Path) -> Ledger:
         if "certificateId" in parsed:
             ledger.note(parsed["certificateId"])
         answer = parsed["ResponseMetadata"]
-        # Tried again, or failed at AWS's end: one more may have been made, unheard of.
+        # Tried again, or failed at AWS's end: one more may have been made, whose id nobody heard.
         if answer.get("RetryAttempts") or answer["HTTPStatusCode"] >= 500:
             ledger.give_up(context["issuing"])
         else:

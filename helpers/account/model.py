@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.account.ledger import Ledger
-from iot_policy import arn
-from sandbox import process
-from sandbox.line import Refusal, Sandbox
+from sandbox.line import Line, Refusal
 
 if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient
@@ -19,6 +17,8 @@ class Account:
 
     iot: "IoTClient" = field(repr=False)
     """A boto3 ``iot`` client."""
+    line: Line = field(repr=False)
+    """What the lesson asks besides AWS's API goes this way: refusals, exercises that are done."""
     learner: str
     """Whose lesson this is: every name begins with it."""
     number: str
@@ -33,20 +33,13 @@ class Account:
     """The folder of the certificates' files; git ignores it."""
     mqtt_port: int
     """Where the data endpoint takes MQTT over TLS: 8883 on AWS."""
+    shared: bool
+    """Whether others may work in this account, too."""
     alpn_port: int | None = None
     """Where it takes MQTT as well, if the client says so by ALPN: 443 on AWS."""
-    sandbox: Sandbox | None = None
-    """The sandbox that answers, if it is one: nobody else works in its account."""
-    key: str = field(default="", repr=False)
-    """The access key id with which the sandbox is asked; in a class it opens the account."""
 
     def __repr__(self) -> str:
         return self.about
-
-    @property
-    def shared(self) -> bool:
-        """Whether others may work in this account, too."""
-        return self.sandbox is None
 
     @property
     def prefix(self) -> str:
@@ -71,20 +64,20 @@ class Account:
 
         Source: https://docs.aws.amazon.com/iot/latest/developerguide/iot-action-resources.html
         """
+        # The policy language loads with the first notebook that needs it, not with the first line.
+        from iot_policy import arn
+
         return arn(self.region, self.number, f"{kind}/{name}")
 
     def refusals(self) -> list[Refusal]:
         """List what the broker refused last, the newest at the end. AWS's own does not tell."""
-        if self.sandbox is None:
-            return []
-        kept: Any = process.ask(self.sandbox, f"refusals/{self.number}", key=self.key) or []
+        kept: Any = self.line.read(f"refusals/{self.number}") or []
         return [Refusal.from_json(each) for each in kept]
 
     def passed(self, exercise: str) -> None:
-        """Take down that an exercise is done: in a class, the teacher's board shows it.
+        """Record that an exercise is done: in a class, the teacher's board shows it.
 
         Args:
             exercise: Its name: 1 to 64 letters, digits, ``.``, ``_`` and ``-``.
         """
-        if self.sandbox is not None:
-            process.ask(self.sandbox, f"passed/{self.number}/{exercise}", key=self.key)
+        self.line.change(f"passed/{self.number}/{exercise}")

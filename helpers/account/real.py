@@ -3,20 +3,24 @@
 import hashlib
 import os
 import re
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import certifi
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from helpers.account import guard, ledger
+from helpers.account import guard
 from helpers.account.learner import who
+from helpers.account.ledger import record_certificates
 from helpers.account.model import Account
-from helpers.account.root_ca import amazon_root_ca
 from helpers.errors import LessonError
+from iot_policy import split_arn
 
 if TYPE_CHECKING:
+    from botocore.client import BaseClient
     from mypy_boto3_iot import IoTClient
 
 COSTS = "https://aws.amazon.com/iot-core/pricing/"
@@ -27,6 +31,21 @@ EXPIRED = (
     "UnrecognizedClientException",
 )
 """What AWS answers when credentials are not valid any more, or never were."""
+ROOT_CA_FINGERPRINT = "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e"
+"""SHA-256 of Amazon Root CA 1, DER."""
+
+
+class AwsLine:
+    """The line to AWS: boto3's own way, and no pages that the lesson could ask."""
+
+    def read(self, _page: str) -> None:
+        """Return nothing: AWS does not tell what its broker refused."""
+
+    def change(self, _page: str) -> None:
+        """Do nothing: no teacher's board looks at AWS."""
+
+    def carry(self, _client: "BaseClient") -> None:
+        """Do nothing: a boto3 client goes to AWS by itself."""
 
 
 def connect() -> Account:
@@ -57,7 +76,7 @@ def connect() -> Account:
 
 
 def caller(sts: Any, number: str) -> str:
-    """Find out who is signed in, and see that it is to the account that was named.
+    """Find out who is signed in, and check that it is to the account that was named.
 
     Args:
         sts: A boto3 ``sts`` client.
@@ -77,19 +96,20 @@ def caller(sts: Any, number: str) -> str:
         raise LessonError(
             f"AWS does not say who is signed in: {problem}. Sign in, then run this cell again."
         ) from problem
-    who_is_it: str = identity["Arn"].split(":", 5)[5]
+    arn = split_arn(identity["Arn"])
+    signed_in = arn.resource if arn else identity["Arn"]
     if identity["Account"] != number:
         raise LessonError(
             f"The credentials of this machine are for the account that ends in "
             f"{identity['Account'][-4:]}, and IOT_TUTORIAL_ACCOUNT ends in {number[-4:]}. "
             "Nothing was done: sign in to the account that you named."
         )
-    if who_is_it == "root":
+    if signed_in == "root":
         raise LessonError(
             "The account's root user is signed in, and may do everything. Nothing was done: sign "
             "in as a user or role that has the lesson's own policy (workshop/student-policy.json)."
         )
-    return who_is_it
+    return signed_in
 
 
 def account(iot: "IoTClient", *, number: str, learner: str, signed_in: str) -> Account:
@@ -105,11 +125,11 @@ def account(iot: "IoTClient", *, number: str, learner: str, signed_in: str) -> A
     # The folder's name is shown, so the account's number is not in it.
     digest = hashlib.sha256(number.encode()).hexdigest()[:8]
     keys = Path("keys") / f"aws-{digest}-{region}-{learner}"
-    own = ledger.keep(iot, keys)
-    guard.watch(iot, own, f"{learner}-")
+    guard.confine(iot, record_certificates(iot, keys), f"{learner}-")
     iot.meta.events.register("after-call.iot", _still_signed_in)
     return Account(
         iot=iot,
+        line=AwsLine(),
         learner=learner,
         number=number,
         region=region,
@@ -122,6 +142,7 @@ def account(iot: "IoTClient", *, number: str, learner: str, signed_in: str) -> A
         root_ca=amazon_root_ca(),
         key_folder=keys,
         mqtt_port=8883,
+        shared=True,
         alpn_port=443,
     )
 
@@ -142,3 +163,24 @@ def _still_signed_in(parsed: dict[str, Any], **_: object) -> None:
             "Your AWS credentials are not valid any more. Sign in again, run the notebook's first "
             "cell, then this one: what is done stays done."
         )
+
+
+def amazon_root_ca(bundle: str | None = None) -> str:
+    """Return Amazon Root CA 1, PEM, known by its fingerprint.
+
+    Args:
+        bundle: Text with certificates in PEM; certifi's where not given.
+
+    Raises:
+        LessonError: it is not among them.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/server-authentication.html
+    """
+    text = Path(certifi.where()).read_text("ascii", "ignore") if bundle is None else bundle
+    for pem in re.findall("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", text, re.S):
+        if hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest() == ROOT_CA_FINGERPRINT:
+            return f"{pem}\n"
+    raise LessonError(
+        "Amazon Root CA 1 is not in the package certifi. Install that again: without it, "
+        "nothing tells AWS's endpoint from another's."
+    )

@@ -5,7 +5,7 @@ from datetime import timedelta
 from cryptography import x509
 
 from helpers.account import Account
-from helpers.account.ledger import Call
+from helpers.account.ledger import PendingCall
 from helpers.certificate.registered import Certificate, find, remove
 from helpers.key_files import KeyFiles, all_saved, folders
 
@@ -39,7 +39,7 @@ def settle(account: Account) -> list[Certificate]:
     return doubtful
 
 
-def _settle(account: Account, call: Call, kept: set[str]) -> list[Certificate]:
+def _settle(account: Account, call: PendingCall, kept: set[str]) -> list[Certificate]:
     doubtful = []
     for each in _unheard_of(account, call, kept | set(account.ledger.ids())):
         if not account.shared or _has_our_key(account, each):
@@ -53,7 +53,7 @@ def _settle(account: Account, call: Call, kept: set[str]) -> list[Certificate]:
     return doubtful
 
 
-def _unheard_of(account: Account, call: Call, known: set[str]) -> list[Certificate]:
+def _unheard_of(account: Account, call: PendingCall, known: set[str]) -> list[Certificate]:
     pages = account.iot.get_paginator("list_certificates").paginate(
         PaginationConfig={"PageSize": 250}
     )

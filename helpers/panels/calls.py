@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from botocore import xform_name
 
+from helpers.account.guard import changes_nothing
+
 if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient
 
-_READS = ("describe_", "get_", "list_", "test_")
 _GIVES_A_KEY = "create_keys_and_certificate"
 _LINE = 76
 """A cell of a notebook is no wider."""
@@ -26,11 +27,8 @@ class Call:
     """Such as ``create_thing``."""
     arguments: Mapping[str, Any]
     refused: bool = False
-
-    @property
-    def changes(self) -> bool:
-        """Whether it changes something in the account."""
-        return not self.method.startswith(_READS)
+    changes: bool = True
+    """Whether it may have changed something in the account."""
 
     def __str__(self) -> str:
         """Write it as Python, on as many lines as it needs.
@@ -58,7 +56,8 @@ def recorded(iot: "IoTClient") -> Iterator[list[Call]]:
     def after(http_response: Any, model: Any, context: dict[str, Any], **_: object) -> None:
         if "asked" in context:  # it is not, where the call began before the recording
             refused = http_response.status_code >= 300
-            made.append(Call(xform_name(model.name), context["asked"], refused))
+            changes = not changes_nothing(model.name)
+            made.append(Call(xform_name(model.name), context["asked"], refused, changes))
 
     events = iot.meta.events
     events.register("before-parameter-build.iot", before)

@@ -5,12 +5,11 @@ from html import escape
 from typing import Any
 
 import ipywidgets as widgets
-from botocore import xform_name
 
 from helpers import closing
 from helpers.account import Account
+from helpers.account.guard import changes_nothing
 from helpers.closing import Step
-from helpers.panels.calls import Call
 from helpers.panels.panel import Panel, action, row
 
 _FOLLOWER = "lesson-checklist"
@@ -43,7 +42,7 @@ class Checklist(Panel):
 
     def notice(self, model: Any, **_: object) -> None:
         """Look again once the cell, or the click, that made a call has come to its end."""
-        if self._due or not Call(xform_name(model.name), {}).changes:
+        if self._due or changes_nothing(model.name):
             return
         if self._loop is None:
             self.look()

@@ -1,72 +1,66 @@
-"""Where moto 5.2 falls short of AWS IoT: one small function a gap.
+"""Where moto 5.2 falls short of AWS IoT: one small function per gap.
 
-Each has a test of its name in ``tests/test_gaps.py``; delete both the day moto closes the gap.
+Each has a test of its name in ``tests/test_gaps.py``; delete both once moto has closed the gap.
 """
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from botocore import xform_name
 from moto.core.config import default_user_config
 from moto.core.exceptions import JsonRESTError
 from moto.core.responses import ActionResult
-from moto.iot.exceptions import InvalidRequestException
 from moto.iot.models import IoTBackend
 from moto.iot.responses import IoTResponse
 from moto.iotdata.responses import IoTDataPlaneResponse
 
-from sandbox.gaps import (  # each import of a subject registers its gaps
+from sandbox.gaps import (  # importing a module registers its overrides
     authorization,
     certificates,
     endpoint,
-    issuer,
-    messages,
     policies,
-    tags,
     things,
 )
-from sandbox.gaps.constraints import iot_model, refusal, violations
-from sandbox.gaps.filling import Answer, Method, gaps, through
+from sandbox.gaps.endpoint import MQTT_HOST
+from sandbox.gaps.operations import Method, constraints, iot_model, overrides, wrap
 
-__all__ = ["certificates", "endpoint", "fill", "policies", "things"]
+__all__ = ["MQTT_HOST", "certificates", "endpoint", "fill", "policies", "things"]
+
+if TYPE_CHECKING:
+    from sandbox.broker import Broker
 
 _ADDED: dict[str, Method] = {
     added.__name__: added
     for added in (
         authorization.get_effective_policies,
         authorization.test_authorization,
-        tags.list_tags_for_resource,
-        tags.tag_resource,
-        tags.untag_resource,
+        policies.list_tags_for_resource,
+        policies.tag_resource,
+        policies.untag_resource,
     )
 }
+"""The operations that moto lacks."""
 
 
-def fill(publish: messages.Publish) -> None:
+def fill(broker: "Broker") -> None:
     """Make moto answer as AWS IoT does, in this process and for good.
 
     Args:
-        publish: Delivers a message that was published by HTTP.
+        broker: Delivers the messages that are published by HTTP.
     """
     default_user_config["iot"] = {"use_valid_cert": True}  # certificate id: SHA-256 of the DER
-    IoTBackend._generate_certificate_pem = issuer.issue  # type: ignore[method-assign,assignment]
-    IoTDataPlaneResponse.publish = messages.delivered(publish)  # type: ignore[method-assign,assignment]
+    IoTBackend._generate_certificate_pem = certificates.issue  # type: ignore[method-assign,assignment]
+
+    def publish(request: IoTDataPlaneResponse) -> str:
+        return endpoint.publish(broker, request)
+
+    IoTDataPlaneResponse.publish = publish  # type: ignore[method-assign,assignment]
     for operation in iot_model().operation_names:
         name = xform_name(operation)
         method = _ADDED.get(name) or getattr(IoTResponse, name, None) or _missing(operation)
-        for gap in gaps[name]:
-            method = through(gap, method)
-        setattr(IoTResponse, name, through(partial(constraints, operation=operation), method))
-
-
-def constraints(request: IoTResponse, moto: Answer, *, operation: str) -> ActionResult:
-    """Names, values and lists that AWS's own API model rules out."""
-    shape = iot_model().operation_model(operation).input_shape
-    members = shape.members if shape else {}
-    given = {name: request._get_param(name) for name in members}
-    found = list(violations(shape, given)) if shape else []
-    if found:
-        raise InvalidRequestException(refusal(found))
-    return moto()
+        for override in overrides[name]:
+            method = wrap(override, method)
+        setattr(IoTResponse, name, wrap(partial(constraints, operation=operation), method))
 
 
 def _missing(operation: str) -> Method:

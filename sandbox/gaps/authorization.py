@@ -20,6 +20,7 @@ from iot_policy import (
     connection_context,
     decide,
     parse,
+    split_arn,
 )
 from sandbox.registry import RegisteredCertificate, Registry, certificate_names
 
@@ -29,7 +30,7 @@ ACTIONS = {
     "SUBSCRIBE": "iot:Subscribe",
     "RECEIVE": "iot:Receive",
 }
-_MOST_AUTH_INFOS = 10
+AUTH_INFOS_PER_REQUEST = 10
 
 
 def test_authorization(self: IoTResponse) -> ActionResult:
@@ -87,26 +88,26 @@ def get_effective_policies(self: IoTResponse) -> ActionResult:
 
 
 def _certificate(response: IoTResponse) -> RegisteredCertificate:
-    """The certificate that the request's ``principal`` names."""
+    """Return the certificate that the request's ``principal`` names."""
     principal = response._get_param("principal") or ""
-    _, found, certificate_id = principal.partition(":cert/")
-    if not found:
+    named = split_arn(principal)
+    if named is None or named.resource_type != "cert":
         raise InvalidRequestException(
             "principal must be a certificate's ARN, arn:aws:iot:…:cert/…; Amazon Cognito "
             "identities are not part of the sandbox."
         )
-    certificate = Registry().certificate(certificate_id)
+    certificate = Registry().certificate(named.name)
     here = (response.current_account, response.region)
     if certificate is None or certificate.arn != principal:
-        raise ResourceNotFoundException(f"No certificate {certificate_id} is registered.")
+        raise ResourceNotFoundException(f"No certificate {named.name} is registered.")
     if (certificate.account, certificate.region) != here:
-        raise ResourceNotFoundException(f"Certificate {certificate_id} is not of this region.")
+        raise ResourceNotFoundException(f"Certificate {named.name} is not of this region.")
     return certificate
 
 
 def _auth_infos(infos: Any) -> Sequence[dict[str, Any]]:
-    if not isinstance(infos, list) or not 1 <= len(infos) <= _MOST_AUTH_INFOS:
-        raise InvalidRequestException(f"authInfos takes 1 to {_MOST_AUTH_INFOS} questions.")
+    if not isinstance(infos, list) or not 1 <= len(infos) <= AUTH_INFOS_PER_REQUEST:
+        raise InvalidRequestException(f"authInfos takes 1 to {AUTH_INFOS_PER_REQUEST} questions.")
     for info in infos:
         if info.get("actionType") not in ACTIONS:
             raise InvalidRequestException(f"actionType is one of {', '.join(ACTIONS)}.")
@@ -128,7 +129,10 @@ def _parse(policy: FakePolicy) -> Policy:
 
 
 def _result(decisions: Sequence[Decision], policies: Iterable[FakePolicy]) -> dict[str, Any]:
-    """AWS's shape. Of several resources all must be allowed; how AWS combines them is not said."""
+    """Write the answer as AWS does.
+
+    Of several resources all must be allowed; how AWS combines them is not documented.
+    """
     verdicts = {decision.verdict for decision in decisions}
     allowed = {name for decision in decisions for name in decision.allowed_by}
     denied = {name for decision in decisions for name in decision.denied_by}

@@ -1,17 +1,26 @@
-"""Where moto's certificates differ from AWS IoT's."""
+"""Where moto's certificates differ from AWS IoT's, and the authority that issues them."""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from moto.core.responses import ActionResult
 from moto.iot.exceptions import InvalidRequestException, ResourceAlreadyExistsException
 from moto.iot.responses import IoTResponse
 
-from sandbox.gaps import issuer
-from sandbox.gaps.filling import Answer, fills
+from sandbox.gaps.operations import Answer, overriding
 from sandbox.registry import Registry
 
+ISSUER = x509.Name.from_rfc4514_string(
+    "C=US,ST=Washington,L=Seattle,O=Amazon.com Inc.,OU=Amazon Web Services"
+)
+VALID_TO = datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC)
 
-@fills("update_certificate")
+
+@overriding("update_certificate")
 def certificate_status(request: IoTResponse, moto: Answer) -> ActionResult:
     """Only ACTIVE, INACTIVE and REVOKED can be set.
 
@@ -23,7 +32,7 @@ def certificate_status(request: IoTResponse, moto: Answer) -> ActionResult:
     return moto()
 
 
-@fills("describe_certificate")
+@overriding("describe_certificate")
 def described_validity(request: IoTResponse, moto: Answer) -> ActionResult:
     """The validity that is described is the certificate's own; moto says today and tomorrow.
 
@@ -36,9 +45,9 @@ def described_validity(request: IoTResponse, moto: Answer) -> ActionResult:
     return moto()
 
 
-@fills("register_certificate", "register_certificate_without_ca")
+@overriding("register_certificate", "register_certificate_without_ca")
 def anothers_certificate(request: IoTResponse, moto: Answer) -> ActionResult:
-    """A certificate that another account has registered cannot be had: it would answer for both.
+    """A certificate that another account has registered is refused: it would belong to both.
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_RegisterCertificate.html
     """
@@ -55,10 +64,10 @@ def anothers_certificate(request: IoTResponse, moto: Answer) -> ActionResult:
     return moto()
 
 
-@fills("create_certificate_from_csr")
+@overriding("create_certificate_from_csr")
 def the_requests_own_key(request: IoTResponse, moto: Answer) -> ActionResult:
     """A certificate for a signing request holds the request's key; moto makes up another."""
-    pem = issuer.issue_for(request._get_param("certificateSigningRequest"))
+    pem = issue_for(request._get_param("certificateSigningRequest"))
     active = request._get_bool_param("setAsActive", False)
     certificate = request.iot_backend.register_certificate_without_ca(
         pem, "ACTIVE" if active else "INACTIVE"
@@ -70,3 +79,51 @@ def the_requests_own_key(request: IoTResponse, moto: Answer) -> ActionResult:
             "certificatePem": certificate.certificate_pem,
         }
     )
+
+
+def issue(_backend: Any, _domain: str, subject: x509.Name, key: rsa.RSAPrivateKey) -> str:
+    """Issue a certificate, in place of moto's, which the device's own key signs for one year.
+
+    Returns:
+        The certificate, PEM.
+    """
+    return _certificate(subject, key.public_key())
+
+
+def issue_for(csr_pem: str) -> str:
+    """Issue a certificate for a signing request.
+
+    Returns:
+        The certificate, PEM.
+
+    Raises:
+        InvalidRequestException: the text is not a signing request, or it is not signed by its key.
+    """
+    try:
+        csr = x509.load_pem_x509_csr(csr_pem.encode())
+    except ValueError as problem:
+        raise InvalidRequestException("The certificate signing request is not valid.") from problem
+    if not csr.is_signature_valid:
+        raise InvalidRequestException("The certificate signing request's signature is not valid.")
+    return _certificate(csr.subject, csr.public_key())
+
+
+def _certificate(subject: x509.Name, public_key: Any) -> str:
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(ISSUER)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime.now(UTC) - timedelta(minutes=2))
+        .not_valid_after(VALID_TO)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .sign(_authority_key(), hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+@cache
+def _authority_key() -> rsa.RSAPrivateKey:
+    # Nobody checks this signature: the broker trusts a certificate because it is registered.
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -1,22 +1,31 @@
-"""Where the data endpoint is: moto makes up another host at each call."""
+"""The data endpoint: where it is, and the messages that are published there by HTTP."""
 
 import hashlib
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from moto.core.responses import ActionResult
 from moto.iot.exceptions import InvalidRequestException
 from moto.iot.responses import IoTResponse
+from moto.iotdata.responses import IoTDataPlaneResponse
 
-from sandbox.gaps.filling import Answer, fills
+from sandbox.broker import RefusedError
+from sandbox.gaps.operations import Answer, overriding
+
+if TYPE_CHECKING:
+    from sandbox.broker import Broker
 
 MQTT_HOST = "localhost"
-"""The name of the broker's host, which its certificate holds."""
+"""The name of the broker's host: the one in its certificate."""
 
 _OTHERS = {"iot:CredentialProvider": "credentials", "iot:Jobs": "jobs"}
 
 
-@fills("describe_endpoint")
+@overriding("describe_endpoint")
 def stable_endpoint(request: IoTResponse, moto: Answer) -> ActionResult:
-    """The same endpoint at every call: the broker's host for data, a local name for the rest.
+    """The endpoint is the same at every call; moto makes up another.
+
+    The broker's host for data, a local name for the rest.
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_DescribeEndpoint.html
     """
@@ -29,3 +38,22 @@ def stable_endpoint(request: IoTResponse, moto: Answer) -> ActionResult:
     prefix = hashlib.sha256(owner.encode()).hexdigest()[:14]
     # Names under .localhost never leave the machine (RFC 6761).
     return ActionResult({"endpointAddress": f"{prefix}.{_OTHERS[kind]}.iot.localhost"})
+
+
+def publish(broker: "Broker", request: IoTDataPlaneResponse) -> str:
+    """Answer ``iot-data``'s Publish: the broker delivers the message, moto would only list it.
+
+    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_Publish.html
+    """
+    try:
+        broker.publish(
+            request.current_account,
+            request.region,
+            unquote(request.path.split("/topics/", 1)[1]),
+            request.body,
+            qos=int(request._get_param("qos", "0")),
+            retain=request._get_param("retain", "false") == "true",
+        )
+    except RefusedError as problem:
+        raise InvalidRequestException(problem.reason) from problem
+    return "{}"

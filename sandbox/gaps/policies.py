@@ -1,12 +1,14 @@
-"""Where moto's policies differ from AWS IoT's."""
+"""Where moto's policies differ from AWS IoT's; their tags, which moto does not keep at all."""
 
-from moto.core.responses import ActionResult
-from moto.iot.exceptions import IoTClientError
+from moto.core.responses import ActionResult, EmptyResult
+from moto.iot.exceptions import IoTClientError, ResourceNotFoundException
+from moto.iot.models import IoTBackend
 from moto.iot.responses import IoTResponse
 
-import iot_policy as policy
-from sandbox.gaps import tags
-from sandbox.gaps.filling import Answer, fills
+import iot_policy
+from sandbox.gaps.operations import Answer, overriding
+
+Tags = dict[str, str]
 
 
 class MalformedPolicyException(IoTClientError):
@@ -25,20 +27,20 @@ class LimitExceededException(IoTClientError):
         super().__init__("LimitExceededException", message)
 
 
-@fills("create_policy", "create_policy_version")
+@overriding("create_policy", "create_policy_version")
 def malformed_policy(request: IoTResponse, moto: Answer) -> ActionResult:
     """A policy document that is not one is refused.
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_CreatePolicy.html
     """
     try:
-        policy.check(request._get_param("policyDocument"))
-    except policy.MalformedPolicy as problem:
+        iot_policy.check(request._get_param("policyDocument"))
+    except iot_policy.MalformedPolicy as problem:
         raise MalformedPolicyException(str(problem)) from problem
     return moto()
 
 
-@fills("create_policy")
+@overriding("create_policy")
 def policy_tags(request: IoTResponse, moto: Answer) -> ActionResult:
     """The tags that a policy is created with are kept.
 
@@ -46,20 +48,20 @@ def policy_tags(request: IoTResponse, moto: Answer) -> ActionResult:
     """
     result = moto()
     made = request.iot_backend.get_policy(request._get_param("policyName"))
-    tags.add(request.iot_backend, made.arn, request._get_param("tags") or [])
+    _add_tags(request.iot_backend, made.arn, request._get_param("tags") or [])
     return result
 
 
-@fills("delete_policy")
+@overriding("delete_policy")
 def deleted_policy_tags(request: IoTResponse, moto: Answer) -> ActionResult:
-    """A policy's tags go with it."""
+    """A policy's tags are deleted with it."""
     arn = request.iot_backend.get_policy(request._get_param("policyName")).arn
     result = moto()
-    tags.forget(request.iot_backend, arn)
+    _all_tags(request.iot_backend).pop(arn, None)
     return result
 
 
-@fills("create_policy_version")
+@overriding("create_policy_version")
 def not_the_default_version(request: IoTResponse, moto: Answer) -> ActionResult:
     """A version that is not made the default says so; moto leaves the field out.
 
@@ -71,7 +73,7 @@ def not_the_default_version(request: IoTResponse, moto: Answer) -> ActionResult:
     return result
 
 
-@fills("set_default_policy_version")
+@overriding("set_default_policy_version")
 def missing_version(request: IoTResponse, moto: Answer) -> ActionResult:
     """A version that is not there cannot become the default; moto would leave none."""
     request.iot_backend.get_policy_version(
@@ -80,7 +82,7 @@ def missing_version(request: IoTResponse, moto: Answer) -> ActionResult:
     return moto()
 
 
-@fills("attach_policy")
+@overriding("attach_policy")
 def ten_policies(request: IoTResponse, moto: Answer) -> ActionResult:
     """A certificate holds ten policies at most.
 
@@ -91,3 +93,49 @@ def ten_policies(request: IoTResponse, moto: Answer) -> ActionResult:
     if len(attached | {request._get_param("policyName")}) > 10:
         raise LimitExceededException("The principal has the maximum number of policies (10)")
     return moto()
+
+
+def tag_resource(request: IoTResponse) -> ActionResult:
+    """Add tags, or give them new values.
+
+    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_TagResource.html
+    """
+    _add_tags(request.iot_backend, request._get_param("resourceArn"), request._get_param("tags"))
+    return EmptyResult()
+
+
+def untag_resource(request: IoTResponse) -> ActionResult:
+    """Remove tags by their keys.
+
+    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_UntagResource.html
+    """
+    tags = _tags(request.iot_backend, request._get_param("resourceArn"))
+    for key in request._get_param("tagKeys"):
+        tags.pop(key, None)
+    return EmptyResult()
+
+
+def list_tags_for_resource(request: IoTResponse) -> ActionResult:
+    """List the tags of a resource.
+
+    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_ListTagsForResource.html
+    """
+    tags = _tags(request.iot_backend, request._get_param("resourceArn"))
+    return ActionResult({"tags": [{"Key": key, "Value": tags[key]} for key in sorted(tags)]})
+
+
+def _add_tags(backend: IoTBackend, arn: str, tags: list[dict[str, str]]) -> None:
+    """Put *tags*, as AWS's API lists them, on the resource *arn*."""
+    _tags(backend, arn).update({tag["Key"]: tag.get("Value", "") for tag in tags})
+
+
+def _tags(backend: IoTBackend, arn: str) -> Tags:
+    if arn not in {policy.arn for policy in backend.policies.values()}:
+        raise ResourceNotFoundException(f"Resource {arn} does not exist or cannot be tagged")
+    return _all_tags(backend).setdefault(arn, {})
+
+
+def _all_tags(backend: IoTBackend) -> dict[str, Tags]:
+    # On the backend itself, so that a reset drops the tags and a saved state keeps them.
+    tags: dict[str, Tags] = vars(backend).setdefault("tags", {})
+    return tags

@@ -8,10 +8,10 @@ from moto.iot.exceptions import (
 )
 from moto.iot.responses import IoTResponse
 
-from sandbox.gaps.filling import Answer, fills
+from sandbox.gaps.operations import Answer, overriding
 
 
-@fills("create_thing")
+@overriding("create_thing")
 def create_thing_again(request: IoTResponse, moto: Answer) -> ActionResult:
     """The same thing again is the same answer; with other settings it is an error.
 
@@ -39,7 +39,7 @@ def create_thing_again(request: IoTResponse, moto: Answer) -> ActionResult:
     return ActionResult({"thingName": name, "thingArn": thing.arn, "thingId": thing.thing_id})
 
 
-@fills("create_thing")
+@overriding("create_thing")
 def three_attributes_without_a_type(request: IoTResponse, moto: Answer) -> ActionResult:
     """A Thing without a thing type has three attributes at most.
 
@@ -53,7 +53,7 @@ def three_attributes_without_a_type(request: IoTResponse, moto: Answer) -> Actio
     return moto()
 
 
-@fills("delete_thing")
+@overriding("delete_thing")
 def delete_missing_thing(request: IoTResponse, moto: Answer) -> ActionResult:
     """Deleting a Thing that is not there succeeds.
 

@@ -1,4 +1,4 @@
-"""The account of the local sandbox."""
+"""The account of a local sandbox: the one on this machine, or the class's."""
 
 import os
 from pathlib import Path
@@ -9,18 +9,20 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
 
-from helpers.account import ledger
 from helpers.account.learner import checked
+from helpers.account.ledger import record_certificates
 from helpers.account.model import Account
 from helpers.errors import LessonError
 from sandbox import process
 from sandbox.errors import SandboxError
-from sandbox.line import Sandbox
+from sandbox.line import HttpLine, Line, Sandbox
 
 if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient
 
 KEYS = Path("keys") / "sandbox"
+ANY_KEY = "sandbox"
+"""The access key id for a sandbox without a class, which takes any."""
 
 
 def connect() -> Account:
@@ -33,34 +35,51 @@ def connect() -> Account:
     url = os.environ.get("IOT_TUTORIAL_SANDBOX_URL")
     if url:
         return join(url, os.environ.get("IOT_TUTORIAL_ACCESS_KEY", ""), learner=learner)
-    account = _account(_find_or_start(), "sandbox", learner)  # it takes any key
+    sandbox = _find_or_start()
+    account = open_account(sandbox, HttpLine(sandbox.endpoint_url, ANY_KEY), learner=learner)
     account.iot.meta.events.register_first("needs-retry.iot", _bring_back)
     return account
 
 
-def join(url: str, key: str, *, learner: str = "my") -> Account:
+def join(url: str, access_key: str, *, learner: str = "my") -> Account:
     """Connect to an account of a class's sandbox.
 
     Args:
         url: Where its AWS API answers.
-        key: The access key id that opens the account.
+        access_key: The access key id that opens the account.
         learner: What every name begins with.
 
     Raises:
         LessonError: no sandbox answers there, or none that knows the key.
     """
-    sandbox = process.at(url, key=key)
+    starting = HttpLine(url, access_key, timeout=process.STARTING_TAKES_AT_MOST)
+    sandbox = Sandbox.from_json(starting.read("about"))
     if sandbox is None:
         raise LessonError(
             f"The class's sandbox does not answer at {url}. "
             "Stop your server and start it again (File, Hub Control Panel), or ask your teacher."
         )
-    return _account(sandbox, key, learner)
+    line = HttpLine(sandbox.endpoint_url, access_key)
+    return open_account(sandbox, line, access_key=access_key, learner=learner)
 
 
-def _account(sandbox: Sandbox, key: str, learner: str) -> Account:
+def open_account(
+    sandbox: Sandbox, line: Line, *, access_key: str = ANY_KEY, learner: str = "my"
+) -> Account:
+    """Open the account of a sandbox.
+
+    Args:
+        sandbox: What it says of itself.
+        line: How requests reach it.
+        access_key: The access key id that opens the account.
+        learner: What every name begins with.
+    """
+    iot = _client(sandbox, access_key)
+    line.carry(iot)
+    record_certificates(iot, KEYS)
     return Account(
-        iot=_client(sandbox, key),
+        iot=iot,
+        line=line,
         learner=learner,
         number=sandbox.account,
         region=sandbox.region,
@@ -71,8 +90,7 @@ def _account(sandbox: Sandbox, key: str, learner: str) -> Account:
         root_ca=Path(sandbox.ca_file).read_text(),
         key_folder=KEYS,
         mqtt_port=sandbox.mqtt_port,
-        sandbox=sandbox,
-        key=key,
+        shared=False,
     )
 
 
@@ -90,7 +108,7 @@ def _bring_back(caught_exception: Exception | None, **_: object) -> None:
         _find_or_start()
 
 
-def _client(sandbox: Sandbox, key: str) -> "IoTClient":
+def _client(sandbox: Sandbox, access_key: str) -> "IoTClient":
     # Nothing of the machine's own AWS set-up is read: no profile, no file, no endpoint, no proxy.
     nothing = (None, None, None, None)
     core = botocore.session.Session(
@@ -101,8 +119,8 @@ def _client(sandbox: Sandbox, key: str) -> "IoTClient":
             "ca_bundle": nothing,
         }
     )
-    client = boto3.Session(
-        aws_access_key_id=key,
+    return boto3.Session(
+        aws_access_key_id=access_key,
         aws_secret_access_key="sandbox",  # noqa: S106  nobody checks the signature
         region_name=sandbox.region,
         botocore_session=core,
@@ -116,5 +134,3 @@ def _client(sandbox: Sandbox, key: str) -> "IoTClient":
             use_dualstack_endpoint=False,
         ),
     )
-    ledger.keep(client, KEYS)
-    return client

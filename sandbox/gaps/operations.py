@@ -1,17 +1,65 @@
-"""Refuse parameters as AWS IoT refuses them: by the patterns and lengths of its own API model."""
+"""How moto's operations are replaced, and what AWS's API model rules out in all of them."""
 
-from collections.abc import Iterator
-from functools import cache
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from functools import cache, partial, wraps
 from typing import Any
 
 import botocore.session
 import regex  # AWS's patterns are Java's: \p{L} and the like
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StringShape, StructureShape
+from moto.core.responses import ActionResult
+from moto.iot.exceptions import InvalidRequestException
+from moto.iot.responses import IoTResponse
+
+Answer = Callable[[], ActionResult]
+"""Returns moto's own answer to the request."""
+
+Override = Callable[[IoTResponse, Answer], ActionResult]
+"""Answers a request in moto's place; calls moto's answer, or does not."""
+
+Method = Callable[[IoTResponse], ActionResult]
+
+overrides: defaultdict[str, list[Override]] = defaultdict(list)
+"""The overrides of each of moto's methods; the last one is called first."""
+
+
+def overriding(*operations: str) -> Callable[[Override], Override]:
+    """Call the decorated function in place of moto's methods *operations*, in snake case."""
+
+    def register(override: Override) -> Override:
+        for operation in operations:
+            overrides[operation].append(override)
+        return override
+
+    return register
+
+
+def wrap(override: Override, method: Method) -> Any:
+    """Return a method that calls *override*, which may call *method*."""
+
+    # A plain function, for moto finds an operation among the functions of the class.
+    @wraps(method)
+    def answer(request: IoTResponse) -> ActionResult:
+        return override(request, partial(method, request))
+
+    return answer
+
+
+def constraints(request: IoTResponse, moto: Answer, *, operation: str) -> ActionResult:
+    """Names, values and lists that AWS's own API model rules out are refused."""
+    shape = iot_model().operation_model(operation).input_shape
+    members = shape.members if shape else {}
+    given = {name: request._get_param(name) for name in members}
+    found = list(violations(shape, given)) if shape else []
+    if found:
+        raise InvalidRequestException(refusal(found))
+    return moto()
 
 
 @cache
 def iot_model() -> ServiceModel:
-    """AWS IoT's API as botocore describes it: operations, shapes, patterns, lengths."""
+    """Return AWS IoT's API as botocore describes it: operations, shapes, patterns, lengths."""
     return ServiceModel(botocore.session.Session().get_service_data("iot"), "iot")
 
 
@@ -34,7 +82,7 @@ def violations(shape: Shape, value: Any, path: str = "") -> Iterator[str]:
         path: Where the value stands in the request, ``attributePayload.attributes``.
 
     Yields:
-        One sentence a violation, in AWS's words.
+        One sentence per violation, in AWS's words.
     """
     if value is None:
         return

@@ -1,50 +1,45 @@
-"""The door of a class's sandbox: each key opens its own account, and nothing besides."""
+"""The front door of a class's sandbox: each access key opens its own account, and nothing else."""
 
 import json
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Any
 
 from sandbox.accounts import Member, Members
-
-Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+from sandbox.control import ControlPlane
 
 SERVICES = ("iot", "iotdata")
 """What the lesson needs of moto; its other services and its own pages stay closed."""
-FOR_MEMBERS = ("about", "refusals", "passed")
-"""The sandbox's own pages that are about one account: the first part of the path's rest."""
+PAGES_FOR_LEARNERS = ("about", "refusals", "passed")
+"""The sandbox's own pages that are about one account."""
+
+_UNRECOGNIZED = (
+    "UnrecognizedClientException",
+    "The security token included in the request is invalid.",
+)
+_DENIED = ("AccessDeniedException", "This is not open to a learner's access key.")
 
 
-class Plane(Protocol):
-    """What stands behind the door: see :class:`sandbox.control.ControlPlane`."""
+class FrontDoor:
+    """A WSGI application that lets in whoever holds an access key of the class."""
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer one request."""
-
-    def service(self, environ: dict[str, Any]) -> str:
-        """Which of moto's services would answer."""
-
-
-class Gate:
-    """A WSGI application that lets in who holds a key of the class."""
-
-    def __init__(self, plane: Plane, members: Members) -> None:
+    def __init__(self, plane: ControlPlane, members: Members) -> None:
         self._plane = plane
         self._members = members
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request, in the account of the member who sent it."""
-        key, service = signed_for(environ.get("HTTP_AUTHORIZATION", ""))
-        member = self._members.holder(key)
+        access_key, service = signed_for(environ.get("HTTP_AUTHORIZATION", ""))
+        member = self._members.holder(access_key)
         if member is None:
-            return _refuse(start_response, *UNRECOGNIZED)
+            return _refuse(start_response, *_UNRECOGNIZED)
         # Always set here, so that whatever the client sent under this name counts for nothing.
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = member.account
-        if not member.teacher and not self._narrow(environ, member, service):
-            return _refuse(start_response, *DENIED)
+        if not member.teacher and not self._confine(environ, member, service):
+            return _refuse(start_response, *_DENIED)
         return self._plane(environ, start_response)
 
-    def _narrow(self, environ: dict[str, Any], member: Member, service: str) -> bool:
-        """Confine a request to the learner's account; say whether it may be answered at all."""
+    def _confine(self, environ: dict[str, Any], member: Member, service: str) -> bool:
+        """Confine a request to the learner's account; return whether it may be answered at all."""
         root, _, path = environ["PATH_INFO"].removeprefix("/").partition("/")
         if root != "_sandbox":
             # moto goes by the signature, except where a path leads to its own pages.
@@ -53,11 +48,11 @@ class Gate:
         detail = rest.partition("/")[2]
         own = filter(None, (page, member.account, detail))
         environ["PATH_INFO"] = f"/_sandbox/{'/'.join(own)}"
-        return page in FOR_MEMBERS
+        return page in PAGES_FOR_LEARNERS
 
 
 def signed_for(authorization: str) -> tuple[str, str]:
-    """Take access key id and service out of a request's signature; empty where there are none.
+    """Read access key id and service from a request's signature; empty where there are none.
 
     >>> signed_for("AWS4-HMAC-SHA256 Credential=CLASS1/20171001/eu-west-1/iot/aws4_request, …")
     ('CLASS1', 'iot')
@@ -67,13 +62,6 @@ def signed_for(authorization: str) -> tuple[str, str]:
     _, _, credential = authorization.partition("Credential=")
     parts = credential.split("/")
     return parts[0], parts[3] if len(parts) > 3 else ""
-
-
-UNRECOGNIZED = (
-    "UnrecognizedClientException",
-    "The security token included in the request is invalid.",
-)
-DENIED = ("AccessDeniedException", "This is not open to a learner's access key.")
 
 
 def _refuse(start_response: Any, code: str, message: str) -> Iterable[bytes]:
