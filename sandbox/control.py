@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from moto.moto_server.werkzeug_app import (
@@ -47,6 +48,9 @@ class ControlPlane:
             changed: Called after a request that may have changed the registry, before its answer.
         """
         self._moto = DomainDispatcherApplication(create_backend_app)
+        # moto would read the list of its own folders, some two hundred, at each request.
+        remembered = lru_cache(256)(self._moto.get_backend_for_host)
+        self._moto.get_backend_for_host = remembered  # type: ignore[method-assign]
         pages = {"GET": readers, "POST": changers}
         self._pages = {
             name: (method, page) for method, named in pages.items() for name, page in named.items()

@@ -1,6 +1,7 @@
 """The lesson on an AWS that throttles, fails, loses answers and detaches late: 200 seeds of it."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import in_process
@@ -21,9 +22,14 @@ MORE_SEEDS = range(100, 1000)
 Kind = Callable[[Application], Account]
 
 
+@cache
+def without_faults(kind: Kind) -> Account:
+    return kind(in_process.plane())
+
+
 def run(kind: Kind, lesson: Callable[[Account], None], seed: int) -> None:
     """The lesson ends with everything made, the clean-up with nothing left, others untouched."""
-    calm = kind(in_process.plane())
+    calm = without_faults(kind)
     lessons.others(calm.learner)
     theirs = in_process.holdings()
     aws = kind(Faults(in_process.plane(), seed))

@@ -1,6 +1,7 @@
 """The account of a local sandbox: the one on this machine, or the class's."""
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
+from botocore.loaders import Loader
 
 from helpers.account.learner import checked
 from helpers.account.ledger import record_certificates
@@ -119,6 +121,7 @@ def _client(sandbox: Sandbox, access_key: str) -> "IoTClient":
             "ca_bundle": nothing,
         }
     )
+    core.register_component("data_loader", _api_descriptions())
     return boto3.Session(
         aws_access_key_id=access_key,
         aws_secret_access_key="sandbox",  # noqa: S106  nobody checks the signature
@@ -134,3 +137,9 @@ def _client(sandbox: Sandbox, access_key: str) -> "IoTClient":
             use_dualstack_endpoint=False,
         ),
     )
+
+
+@cache
+def _api_descriptions() -> Loader:
+    # AWS's APIs as botocore reads them from JSON: 0.1 s for each session that does not share them.
+    return Loader()

@@ -3,13 +3,15 @@
 Each has a test of its name in ``tests/test_gaps.py``; delete both once moto has closed the gap.
 """
 
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from botocore import xform_name
+from moto.core import responses
 from moto.core.config import default_user_config
 from moto.core.exceptions import JsonRESTError
 from moto.core.responses import ActionResult
+from moto.core.utils import method_names_from_class
 from moto.iot.models import IoTBackend
 from moto.iot.responses import IoTResponse
 from moto.iotdata.responses import IoTDataPlaneResponse
@@ -61,6 +63,8 @@ def fill(broker: "Broker") -> None:
         for override in overrides[name]:
             method = wrap(override, method)
         setattr(IoTResponse, name, wrap(partial(constraints, operation=operation), method))
+    # moto would list a class's methods at each request; from here on they stay as they are.
+    responses.method_names_from_class = cache(method_names_from_class)  # type: ignore[attr-defined]
 
 
 def _missing(operation: str) -> Method:
