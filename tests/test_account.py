@@ -117,3 +117,28 @@ def test_connect_brings_a_killed_sandbox_back(aws: Account) -> None:
     again = connect()
     assert pid(again) != killed
     assert again.iot.describe_thing(thingName="kept")["thingName"] == "kept"
+
+
+LOADED = """
+import sys
+from helpers import account, thing
+print(*(name for name, module in sys.modules.items()
+        if name.partition(".")[0] in ("helpers", "iot_policy", "sandbox", "workshop", "publish")))
+"""
+
+
+def test_the_lessons_first_line_loads_little_of_the_project() -> None:
+    """Neither the policy language nor what keeps a real account safe: nobody has asked for those.
+
+    Three thousand lines were loaded once, for one f-string.
+    """
+    said = subprocess.check_output([sys.executable, "-c", LOADED], cwd=process.PROJECT, text=True)
+    loaded = said.split()
+    assert {"helpers.account", "helpers.thing", "sandbox.line"} <= set(loaded)
+    lines = 0
+    for name in loaded:
+        path = process.PROJECT / name.replace(".", "/")
+        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        lines += len(file.read_text().splitlines())
+    assert lines < 1300
+    assert not {"iot_policy", "helpers.account.real", "helpers.account.guard"} & set(loaded)

@@ -1,6 +1,9 @@
 """The sandbox as a process: it starts once, says where it is, keeps what it knows, and ends."""
 
 import json
+import os
+import pickletools
+import shutil
 import signal
 import socket
 import stat
@@ -12,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
+import in_process
 import psutil
 import pytest
 from conftest import pid
@@ -117,6 +121,91 @@ def test_stop_says_whether_there_was_one(folder: Path) -> None:
     process.find_or_start(folder)
     assert process.stop(folder)
     assert not process.stop(folder)
+
+
+def test_stop_ends_no_other_process_that_has_its_number(folder: Path) -> None:
+    sleeper = "import time; time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", sleeper, "-m", "sandbox"]) as other:
+        told = Sandbox("http://127.0.0.1:9", "localhost", 9, "", "eu-west-1", "1" * 12, other.pid)
+        (folder / "sandbox.json").write_text(json.dumps(told.to_json()))
+        assert not process.stop(folder)
+        assert other.poll() is None
+        other.kill()
+
+
+@pytest.mark.parametrize(
+    ("command", "it_is"),
+    [
+        ("python -m sandbox", True),
+        ("python -m sandbox --state-dir folder", True),
+        ("python -u -m helpers.sandbox --owner 1", True),
+        ("python -m pytest -m sandbox", False),
+        ("python pytest -m sandbox", False),
+        ("python -m", False),
+        ("python", False),
+        ("", False),
+        ("less sandbox", False),
+        ("python -m sandbox.process", False),
+    ],
+)
+def test_a_sandbox_is_known_by_how_python_was_started(command: str, it_is: bool) -> None:
+    assert process.is_sandbox(command.split()) == it_is
+
+
+def test_the_old_name_works_for_one_release(folder: Path) -> None:
+    command = [sys.executable, "-m", "helpers.sandbox", "--state-dir", str(folder)]
+    running = subprocess.Popen(
+        command, cwd=process.PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert running.stdout is not None
+    assert running.stderr is not None
+    assert json.loads(running.stdout.readline())["pid"] == running.pid
+    assert process.stop(folder)
+    assert running.wait(timeout=10) == 0
+    assert "is now: python -m sandbox" in running.stderr.read()
+
+
+INSTALLED = "from sandbox import process; process.find_or_start(process.state_dir())"
+
+
+def test_nothing_is_written_where_pip_installed_it(tmp_path: Path) -> None:
+    """A checkout's state is in the checkout; an installation has no pyproject.toml."""
+    site, home = tmp_path / "site-packages", tmp_path / "home"
+    for package in ("iot_policy", "sandbox"):
+        shutil.copytree(process.PROJECT / package, site / package)
+    before = in_process.files(site)
+    env = os.environ | {"PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(home)}
+    for chosen, state in (
+        ({}, home / ".local" / "state" / "iot-button-tutorial"),
+        ({"XDG_STATE_HOME": str(tmp_path / "xdg")}, tmp_path / "xdg" / "iot-button-tutorial"),
+    ):
+        command = [sys.executable, "-P", "-c", INSTALLED]
+        subprocess.run(command, cwd=tmp_path, env=env | chosen, check=True)
+        assert process.stop(state)
+        assert stat.S_IMODE(state.stat().st_mode) == 0o700
+    assert in_process.files(site) == before
+
+
+def test_the_state_of_a_checkout_is_in_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "not-here"))
+    assert process.state_dir() == (process.PROJECT / ".sandbox").resolve()
+    monkeypatch.setenv("IOT_TUTORIAL_STATE_DIR", str(tmp_path / "here"))
+    assert process.state_dir() == tmp_path / "here"
+
+
+def test_the_state_names_no_class_of_ours(aws: Account, state_dir: Path) -> None:
+    """So a state that was written before our code moved is found again."""
+    aws.iot.create_thing(thingName="a")
+    aws.iot.create_keys_and_certificate(setAsActive=True)
+    texts = {
+        argument
+        for _, argument, _ in pickletools.genops((state_dir / "registry.pickle").read_bytes())
+        if isinstance(argument, str)
+    }
+    assert "moto.iot.models" in texts
+    ours = {path.name for path in process.PROJECT.iterdir() if (path / "__init__.py").exists()}
+    assert ours >= {"helpers", "iot_policy", "sandbox"}
+    assert not [text for text in texts if text.partition(".")[0] in ours]
 
 
 def test_what_it_keeps_is_private(aws: Account, state_dir: Path) -> None:
