@@ -1,0 +1,130 @@
+"""What a sandbox writes down, and finds again: the registry of every account, and milestones."""
+
+import json
+from pathlib import Path
+
+import in_process
+import pytest
+from moto.iot.models import iot_backends
+
+from sandbox.errors import SandboxError
+from sandbox.process import ACCOUNT, REGION
+from sandbox.state import MILESTONES_PER_ACCOUNT, Milestones, State
+
+pytestmark = pytest.mark.usefixtures("nowhere")
+
+
+def test_the_registry_comes_back_with_what_it_held(tmp_path: Path) -> None:
+    iot = in_process.client(in_process.plane())
+    iot.create_thing(thingName="a")
+    made = iot.create_keys_and_certificate(setAsActive=True)
+    iot.attach_thing_principal(thingName="a", principal=made["certificateArn"])
+    held = in_process.holdings()
+    State(tmp_path / "state").save()
+    in_process.empty()
+    assert in_process.holdings() != held
+    State(tmp_path / "state").restore()
+    assert in_process.holdings() == held
+    assert iot.list_thing_principals(thingName="a")["principals"] == [made["certificateArn"]]
+
+
+def test_every_account_and_region_is_kept_apart(tmp_path: Path) -> None:
+    places = [(ACCOUNT, REGION), (ACCOUNT, "us-east-1"), ("200000000001", REGION)]
+    try:
+        for number, (account, region) in enumerate(places):
+            iot_backends[account][region].create_thing_type(f"type-{number}", {})
+        State(tmp_path / "state").save()
+        for account, region in places:
+            iot_backends[account][region].reset()
+        State(tmp_path / "state").restore()
+        for number, (account, region) in enumerate(places):
+            types = iot_backends[account][region].thing_types.values()
+            assert [each.thing_type_name for each in types] == [f"type-{number}"]
+    finally:
+        for account, region in places:
+            iot_backends[account][region].reset()
+
+
+def test_nothing_is_written_where_nothing_has_changed(tmp_path: Path) -> None:
+    state = State(tmp_path / "state")
+    state.save()
+    written = state.file.stat()
+    state.save()
+    assert state.file.stat().st_ino == written.st_ino
+    in_process.client(in_process.plane()).create_thing(thingName="a")
+    state.save()
+    assert state.file.stat().st_ino != written.st_ino
+
+
+def test_without_a_file_there_is_nothing_to_bring_back(tmp_path: Path) -> None:
+    held = in_process.holdings()
+    State(tmp_path / "state").restore()
+    assert in_process.holdings() == held
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"not a pickle",
+        b"",  # EOFError
+        b"cmoto.iot.models\nNoSuchThing\n.",  # AttributeError
+        b"cno_such_module\nThing\n.",  # ImportError
+        b"0.",  # IndexError, or an UnpicklingError
+    ],
+)
+def test_what_cannot_be_read_is_named_and_left_alone(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "state").write_bytes(content)
+    with pytest.raises(SandboxError, match=r"Delete .*state to start with an empty account"):
+        State(tmp_path / "state").restore()
+    assert (tmp_path / "state").read_bytes() == content
+
+
+def test_a_milestone_counts_once_and_comes_back(tmp_path: Path) -> None:
+    file = tmp_path / "milestones.json"
+    milestones = Milestones(file)
+    assert milestones.reach(f"{ACCOUNT}/pressed") is True
+    reached = milestones.of(ACCOUNT)
+    assert milestones.reach(f"{ACCOUNT}/pressed") is False
+    assert milestones.of(ACCOUNT) == Milestones(file).of(ACCOUNT) == reached
+    assert milestones.of("200000000001") == {}
+
+
+def test_milestones_are_forgotten_for_good(tmp_path: Path) -> None:
+    file = tmp_path / "milestones.json"
+    milestones = Milestones(file)
+    milestones.reach(f"{ACCOUNT}/pressed")
+    milestones.reach("200000000001/pressed")
+    assert milestones.forget(ACCOUNT) is True
+    assert milestones.forget(ACCOUNT) is False
+    assert list(json.loads(file.read_text())) == ["200000000001"]
+
+
+@pytest.mark.parametrize(
+    ("rest", "is_one"),
+    [
+        (f"{ACCOUNT}/{'x' * 64}", True),
+        (f"{ACCOUNT}/02-narrow_it.down", True),
+        (f"{ACCOUNT}/{'x' * 65}", False),
+        (f"{ACCOUNT}/", False),
+        (ACCOUNT, False),
+        (f"{ACCOUNT}/a b", False),
+        (f"{ACCOUNT}/a/b", False),
+        (f"{ACCOUNT}/a\n", False),
+        (f"{ACCOUNT}1/a", False),
+        ("12345678901/a", False),
+        ("/a", False),
+    ],
+)
+def test_what_may_be_recorded(tmp_path: Path, rest: str, is_one: bool) -> None:
+    milestones = Milestones(tmp_path / "milestones.json")
+    assert milestones.reach(rest) is is_one
+    assert bool(milestones.of(rest.partition("/")[0])) == is_one
+
+
+def test_milestones_are_bounded(tmp_path: Path) -> None:
+    milestones = Milestones(tmp_path / "milestones.json")
+    new = [milestones.reach(f"{ACCOUNT}/{number}") for number in range(60)]
+    assert new == [True] * 50 + [False] * 10
+    assert MILESTONES_PER_ACCOUNT == 50
+    assert milestones.reach("200000000001/first") is True  # another's are not counted
