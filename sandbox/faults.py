@@ -17,9 +17,9 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 THROTTLED, FAILED, LOST = "throttled", "failed", "lost"
 ODDS = {THROTTLED: 0.08, FAILED: 0.05, LOST: 0.05}
-"""How often a request ends so."""
+"""How often a request ends in each."""
 CALLS_LATER = (2, 6)
-"""A detachment shows after so many more requests: AWS takes seconds to minutes."""
+"""A detachment takes effect after 2 to 6 more requests: on AWS, after seconds to minutes."""
 
 _DETACHING = {"POST": r"/target-policies/", "DELETE": r"/things/[^/]+/principals"}
 _ATTACHING = {"PUT": r"/target-policies/|/things/[^/]+/principals"}
@@ -31,7 +31,7 @@ _ERRORS = {
 
 
 class LostAnswer(ConnectionError):
-    """The request was carried out, and its answer is not sent: the server just hangs up."""
+    """The request was carried out, but its answer is not sent: the server hangs up."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class _Later:
 
 
 class Faults:
-    """A WSGI application that stands before AWS's API and makes trouble.
+    """A WSGI application in front of AWS's API that throttles, fails and loses answers.
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/CommonErrors.html
     """
@@ -55,7 +55,7 @@ class Faults:
         self._one_at_a_time = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer one request, or do not.
+        """Answer one request, unless its answer is to be lost.
 
         Raises:
             LostAnswer: it was carried out, and no answer is to be sent.
@@ -80,11 +80,11 @@ class Faults:
         return answer
 
     def _next(self) -> str | None:
-        thrown = self._dice.random()
+        drawn = self._dice.random()
         for fault, odds in ODDS.items():
-            if thrown < odds:
+            if drawn < odds:
                 return fault
-            thrown -= odds
+            drawn -= odds
         return None
 
     def _put_off(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -1,4 +1,4 @@
-"""What the sandbox's broker and its policy answers read: moto's registry, live."""
+"""Read moto's registry as it stands now: certificates, their policies and their Things."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,21 +31,21 @@ class Registry:
 
     def __init__(self) -> None:
         self.revision = 0
-        """Grows with every change made through the control plane: a cache's key."""
+        """Grows with every change through the control plane: what is cached is of one revision."""
 
     def changed(self) -> None:
-        """Say that the registry may have changed."""
+        """Record that the registry may have changed."""
         self.revision += 1
 
     def certificates(self) -> Iterator[RegisteredCertificate]:
-        """Every registered certificate of every account and region."""
+        """Iterate over the registered certificates of every account and region."""
         for account, regions in list(iot_backends.items()):
             for region, backend in list(regions.items()):
                 for found in list(backend.certificates.values()):
                     yield _certificate(found, account, region)
 
     def certificate(self, certificate_id: str) -> RegisteredCertificate | None:
-        """The registered certificate with this id, in whichever account it is."""
+        """Return the registered certificate with this id, whichever account it is in."""
         for account, regions in list(iot_backends.items()):
             for region, backend in list(regions.items()):
                 found = backend.certificates.get(certificate_id)
@@ -54,7 +54,7 @@ class Registry:
         return None
 
     def policies(self, certificate: RegisteredCertificate) -> list[tuple[str, str]]:
-        """Name and JSON text of the default version of each policy attached to *certificate*."""
+        """Return name and JSON text of each attached policy, in its default version."""
         backend = iot_backends[certificate.account][certificate.region]
         return [
             (policy.name, str(policy.document))
@@ -63,7 +63,7 @@ class Registry:
         ]
 
     def things(self, certificate: RegisteredCertificate) -> list[AttachedThing]:
-        """The Things that *certificate* is attached to."""
+        """Return the Things that *certificate* is attached to."""
         backend = iot_backends[certificate.account][certificate.region]
         return [
             AttachedThing(

@@ -1,4 +1,4 @@
-"""The sandbox's one process: moto's server and the broker, over one registry."""
+"""The sandbox's one process: the control plane and the broker, over one registry."""
 
 import asyncio
 import json

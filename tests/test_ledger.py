@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import in_process
+import psutil
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from botocore.stub import Stubber
@@ -97,6 +98,14 @@ def test_only_another_process_that_runs_is_waited_for(
         ledger.give_up(call)
         assert [(each.pid, each.under_way) for each in ledger.calls()] == [(0, False)]
         ledger.end(call)
+
+
+def test_a_call_that_was_given_up_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Process 0 is always there on some systems."""
+    monkeypatch.setattr(psutil, "pid_exists", lambda _: True)
+    ledger = Ledger(FOLDER)
+    ledger.give_up(ledger.begin("CreateKeysAndCertificate", []))
+    assert [each.under_way for each in ledger.calls()] == [False]
 
 
 class Answers:

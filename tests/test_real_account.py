@@ -91,7 +91,9 @@ def test_it_is_an_account_as_aws_has_it(sts: Sts) -> None:
         assert config.ignore_configured_endpoint_urls
 
 
-@pytest.mark.parametrize("number", ["", "12345678901", "1234-5678-9012", "my account"])
+@pytest.mark.parametrize(
+    "number", ["", "12345678901", "1234567890123", "1234-5678-9012", "my account"]
+)
 def test_no_account_named(sts: Sts, number: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IOT_TUTORIAL_ACCOUNT", number)
     assert "set IOT_TUTORIAL_ACCOUNT to its 12 digits" in refused(sts)

@@ -70,7 +70,7 @@ def test_without_a_file_there_is_nothing_to_bring_back(tmp_path: Path) -> None:
         b"",  # EOFError
         b"cmoto.iot.models\nNoSuchThing\n.",  # AttributeError
         b"cno_such_module\nThing\n.",  # ImportError
-        b"0.",  # IndexError, or an UnpicklingError
+        b"coperator\ngetitem\n(]I0\ntR.",  # IndexError
     ],
 )
 def test_what_cannot_be_read_is_named_and_left_alone(tmp_path: Path, content: bytes) -> None:

@@ -9,13 +9,13 @@ from helpers.errors import LessonError
 
 
 def checked(learner: str, where: str) -> str:
-    """Give the learner's name back, if AWS's names can begin with it.
+    """Return the learner's name, if AWS's names can begin with it.
 
     No ``-``: it ends the name, so that what ``ada`` made is never taken for ``ada-b``'s.
 
     Args:
         learner: 1 to 32 letters, digits and ``_``.
-        where: Where it was said, for the error.
+        where: Where it comes from, for the error.
 
     Raises:
         LessonError: it holds something else.
@@ -52,7 +52,7 @@ def who() -> str:
 
 
 def of_hub(user: str) -> str:
-    """Make a learner's name of a hub's user: another one for each, whatever it holds.
+    """Turn the name of a hub's user into a learner's; no two users get the same one.
 
     >>> of_hub("zoe")
     'zoe'

@@ -113,7 +113,7 @@ def caller(sts: Any, number: str) -> str:
 
 
 def account(iot: "IoTClient", *, number: str, learner: str, signed_in: str) -> Account:
-    """Put together the account that a client answers for, with what keeps it safe.
+    """Build the account that a client answers for, with the guard rails of a real one.
 
     Args:
         iot: A boto3 ``iot`` client of that account.

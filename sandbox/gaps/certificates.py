@@ -22,7 +22,7 @@ VALID_TO = datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 @overriding("update_certificate")
 def certificate_status(request: IoTResponse, moto: Answer) -> ActionResult:
-    """Only ACTIVE, INACTIVE and REVOKED can be set.
+    """Refuse to set a status other than ACTIVE, INACTIVE and REVOKED.
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_UpdateCertificate.html
     """
@@ -34,7 +34,7 @@ def certificate_status(request: IoTResponse, moto: Answer) -> ActionResult:
 
 @overriding("describe_certificate")
 def described_validity(request: IoTResponse, moto: Answer) -> ActionResult:
-    """The validity that is described is the certificate's own; moto says today and tomorrow.
+    """Describe the certificate's own validity; moto says today and tomorrow.
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_CertificateValidity.html
     """
@@ -47,7 +47,7 @@ def described_validity(request: IoTResponse, moto: Answer) -> ActionResult:
 
 @overriding("register_certificate", "register_certificate_without_ca")
 def anothers_certificate(request: IoTResponse, moto: Answer) -> ActionResult:
-    """A certificate that another account has registered is refused: it would belong to both.
+    """Refuse a certificate that another account has registered: it would belong to both.
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_RegisterCertificate.html
     """
@@ -66,7 +66,7 @@ def anothers_certificate(request: IoTResponse, moto: Answer) -> ActionResult:
 
 @overriding("create_certificate_from_csr")
 def the_requests_own_key(request: IoTResponse, moto: Answer) -> ActionResult:
-    """A certificate for a signing request holds the request's key; moto makes up another."""
+    """Issue a certificate for the signing request's own key; moto makes up another."""
     pem = issue_for(request._get_param("certificateSigningRequest"))
     active = request._get_bool_param("setAsActive", False)
     certificate = request.iot_backend.register_certificate_without_ca(

@@ -23,7 +23,7 @@ _OTHERS = {"iot:CredentialProvider": "credentials", "iot:Jobs": "jobs"}
 
 @overriding("describe_endpoint")
 def stable_endpoint(request: IoTResponse, moto: Answer) -> ActionResult:
-    """The endpoint is the same at every call; moto makes up another.
+    """Return the same endpoint at every call; moto makes up another.
 
     The broker's host for data, a local name for the rest.
 

@@ -47,7 +47,7 @@ def wrap(override: Override, method: Method) -> Any:
 
 
 def constraints(request: IoTResponse, moto: Answer, *, operation: str) -> ActionResult:
-    """Names, values and lists that AWS's own API model rules out are refused."""
+    """Refuse names, values and lists that AWS's own API model rules out."""
     shape = iot_model().operation_model(operation).input_shape
     members = shape.members if shape else {}
     given = {name: request._get_param(name) for name in members}

@@ -29,7 +29,7 @@ class LimitExceededException(IoTClientError):
 
 @overriding("create_policy", "create_policy_version")
 def malformed_policy(request: IoTResponse, moto: Answer) -> ActionResult:
-    """A policy document that is not one is refused.
+    """Refuse a policy document that AWS IoT cannot read.
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_CreatePolicy.html
     """
@@ -42,7 +42,7 @@ def malformed_policy(request: IoTResponse, moto: Answer) -> ActionResult:
 
 @overriding("create_policy")
 def policy_tags(request: IoTResponse, moto: Answer) -> ActionResult:
-    """The tags that a policy is created with are kept.
+    """Keep the tags that a policy is created with.
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_CreatePolicy.html
     """
@@ -54,7 +54,7 @@ def policy_tags(request: IoTResponse, moto: Answer) -> ActionResult:
 
 @overriding("delete_policy")
 def deleted_policy_tags(request: IoTResponse, moto: Answer) -> ActionResult:
-    """A policy's tags are deleted with it."""
+    """Delete a policy's tags with it."""
     arn = request.iot_backend.get_policy(request._get_param("policyName")).arn
     result = moto()
     _all_tags(request.iot_backend).pop(arn, None)
@@ -63,7 +63,7 @@ def deleted_policy_tags(request: IoTResponse, moto: Answer) -> ActionResult:
 
 @overriding("create_policy_version")
 def not_the_default_version(request: IoTResponse, moto: Answer) -> ActionResult:
-    """A version that is not made the default says so; moto leaves the field out.
+    """Say of a version that is not made the default that it is not; moto leaves the field out.
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_PolicyVersion.html
     """
@@ -75,7 +75,7 @@ def not_the_default_version(request: IoTResponse, moto: Answer) -> ActionResult:
 
 @overriding("set_default_policy_version")
 def missing_version(request: IoTResponse, moto: Answer) -> ActionResult:
-    """A version that is not there cannot become the default; moto would leave none."""
+    """Refuse to make a missing version the default; moto would leave none."""
     request.iot_backend.get_policy_version(
         request._get_param("policyName"), request._get_param("policyVersionId")
     )
@@ -84,7 +84,7 @@ def missing_version(request: IoTResponse, moto: Answer) -> ActionResult:
 
 @overriding("attach_policy")
 def ten_policies(request: IoTResponse, moto: Answer) -> ActionResult:
-    """A certificate holds ten policies at most.
+    """Refuse an eleventh policy for a certificate.
 
     Source: https://docs.aws.amazon.com/general/latest/gr/iot-core.html
     """

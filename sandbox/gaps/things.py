@@ -13,7 +13,7 @@ from sandbox.gaps.operations import Answer, overriding
 
 @overriding("create_thing")
 def create_thing_again(request: IoTResponse, moto: Answer) -> ActionResult:
-    """The same thing again is the same answer; with other settings it is an error.
+    """Answer as at first where the same Thing is created again; with other settings, refuse it.
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_CreateThing.html
     """
@@ -41,7 +41,7 @@ def create_thing_again(request: IoTResponse, moto: Answer) -> ActionResult:
 
 @overriding("create_thing")
 def three_attributes_without_a_type(request: IoTResponse, moto: Answer) -> ActionResult:
-    """A Thing without a thing type has three attributes at most.
+    """Refuse a fourth attribute to a Thing without a thing type.
 
     Source: https://docs.aws.amazon.com/general/latest/gr/iot-core.html
     """
@@ -55,7 +55,7 @@ def three_attributes_without_a_type(request: IoTResponse, moto: Answer) -> Actio
 
 @overriding("delete_thing")
 def delete_missing_thing(request: IoTResponse, moto: Answer) -> ActionResult:
-    """Deleting a Thing that is not there succeeds.
+    """Succeed in deleting a Thing that is not there.
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_DeleteThing.html
     """
