@@ -75,6 +75,8 @@ def reset(account: Account) -> None:
 @pytest.fixture
 def stranger(aws: Account) -> Any:
     """A client of someone else's, who works in the same account without the lesson."""
+    if aws.iot.meta.endpoint_url == in_process.NOWHERE:
+        return in_process.client(in_process.plane())
     return boto3.client(
         "iot",
         endpoint_url=aws.iot.meta.endpoint_url,
@@ -82,6 +84,12 @@ def stranger(aws: Account) -> Any:
         aws_access_key_id="stranger",
         aws_secret_access_key="stranger",
     )
+
+
+@pytest.fixture
+def inside(nowhere: None) -> Account:
+    """An empty account in this process, for tests of which no process or device is the subject."""
+    return in_process.own_account(in_process.plane())
 
 
 @pytest.fixture

@@ -245,6 +245,18 @@ def test_no_sandbox_of_ones_own_in_place_of_the_class_s() -> None:
         join("http://127.0.0.1:9", "key")
 
 
+def test_the_list_stays_its_owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root enters a learner; the sandbox, another user, reads the list."""
+    file = tmp_path / "members.json"
+    accounts.write(file, [])
+    given: list[int] = []
+    monkeypatch.setattr(os, "chown", lambda _, user, __: given.append(user))
+    owner = file.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    accounts.write(file, [accounts.create("ada", [])])
+    assert given == [owner]
+
+
 def test_the_list_of_members_is_private_and_checked(tmp_path: Path) -> None:
     file = tmp_path / "members.json"
     first = accounts.create("ada", [])

@@ -35,6 +35,11 @@ STATES = [
 ]
 
 
+@pytest.fixture
+def aws(inside: Account) -> Account:
+    return inside
+
+
 def bring_about(aws: Account, state: frozenset[str]) -> None:
     iot = aws.iot
     if "thing" in state:
