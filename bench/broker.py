@@ -5,7 +5,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from bench.broker_servers import (
 ROUNDS = 15
 CONNECTS = 12
 Running = tuple[subprocess.Popen[str], int]
-Sides = dict[str, Callable[[], float]]
+Sides = Mapping[str, Callable[[], float]]
 
 
 def main() -> None:

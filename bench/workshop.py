@@ -80,8 +80,8 @@ def measure(learners: int) -> Result:
     place = Path(tempfile.mkdtemp(prefix="iot-bench-"))
     place.chmod(0o711)
     names = [f"bench-{number:02}" for number in range(1, learners + 1)]
-    command = [ROOT / "tutorial", "workshop", f"--learners={learners}", "--port=0"]
-    command += ["--folder", place / "class", *([] if os.geteuid() == 0 else ["--trusted"])]
+    command = [str(ROOT / "tutorial"), "workshop", f"--learners={learners}", "--port=0"]
+    command += ["--folder", str(place / "class"), *([] if os.geteuid() == 0 else ["--trusted"])]
     workshop = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         assert workshop.stdout
@@ -157,8 +157,10 @@ def main() -> None:
         )
         for each in results
     ]
-    titles = ("Learners", "Labs up, s", "Lesson, median, s", "Lesson, last, s", "A Lab, MB")
-    titles += ("A kernel, MB", "Hub, proxy and sandbox, MB", "Together, GB", "Failures")
+    titles = [
+        *("Learners", "Labs up, s", "Lesson, median, s", "Lesson, last, s", "A Lab, MB"),
+        *("A kernel, MB", "Hub, proxy and sandbox, MB", "Together, GB", "Failures"),
+    ]
     print(table(titles, rows))
     first, last = results[0], results[-1]
     if last.learners > first.learners:

@@ -8,14 +8,14 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
-from publish import freshness, lesson, pictures, post, website
+from publish import lesson, pictures, post, website
 from publish.notebooks import ROOT
 
 BUILD = ROOT / "_build"
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Build or check what the command line asks for."""
     options = _options()
     try:
         if options.execute:
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def build(title: str = post.TITLE, date: datetime = post.DATE) -> None:
-    """Render both into _build, in the place of what was there, and record what they show."""
+    """Render both into _build, replacing what was there, and record what they were made from."""
     BUILD.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=BUILD, prefix=".new-") as place:
         file = render(Path(place), title, date)
@@ -40,16 +40,16 @@ def build(title: str = post.TITLE, date: datetime = post.DATE) -> None:
             Path(place, name).rename(BUILD / name)
     shutil.copy(BUILD / "post" / lesson.IMAGES / pictures.SHOWN_BY_THE_README, pictures.FOLDER)
     if (title, date) == (post.TITLE, post.DATE):
-        freshness.RECORD.write_text(freshness.record(BUILD / "post"), "utf-8")
+        post.RECORD.write_text(post.record(BUILD / "post"), "utf-8")
     print(f"post: _build/post/{file.name}")
     print("site: _build/site/index.html")
 
 
 def check() -> None:
-    """Render both into a folder that goes away again, and fail where the record differs."""
+    """Render both into a temporary folder, and exit with 1 if the record differs."""
     with tempfile.TemporaryDirectory(prefix="iot-docs-") as place:
         render(Path(place))
-        stale = freshness.stale(Path(place, "post"))
+        stale = post.stale(Path(place, "post"))
     if stale:
         names = "\n".join(f"  {name}" for name in stale)
         sys.exit(f"Changed since the docs were made:\n{names}\nRun ./tutorial docs and commit.")
@@ -57,7 +57,7 @@ def check() -> None:
 
 
 def render(folder: Path, title: str = post.TITLE, date: datetime = post.DATE) -> Path:
-    """Render post and site from one reading.
+    """Render the post and the site, from notebooks that are read once.
 
     Returns:
         The post's file.
@@ -78,9 +78,9 @@ def _execute(check: bool) -> None:
 
 
 def _make_pictures() -> None:
-    from publish import shooting  # a browser's driver, which nothing else here needs
+    from publish import screenshots  # loads a browser's driver, which nothing else here needs
 
-    shooting.shoot()
+    screenshots.shoot()
 
 
 def _options() -> argparse.Namespace:

@@ -14,13 +14,13 @@ SANITIZE = Path(__file__).with_name("sanitize.cfg")
 PATTERNS = get_sanitize_patterns(SANITIZE.read_text("utf-8"))
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 OF_ONE_RUN = ("ExecuteTime", "collapsed", "execution", "scrolled", "trusted")
-"""Cell metadata that a run or a screen leaves behind; tags and the like stay."""
+"""Cell metadata that a run or a user interface leaves behind; tags and the like stay."""
 OF_ONE_WIDGET = "application/vnd.jupyter.widget-view+json"
-"""The form of an output that points to a live widget; its text form stays."""
+"""The MIME type of an output that needs a live widget; its text form stays."""
 
 
 def canonical(notebook: NotebookNode) -> NotebookNode:
-    """Give the notebook as it is committed: counted from 1, nothing in it of one run alone.
+    """Return the notebook as it is committed: counted from 1, with nothing of this run alone.
 
     Args:
         notebook: An executed notebook of format 4; it is left as it is.
@@ -41,7 +41,7 @@ def canonical(notebook: NotebookNode) -> NotebookNode:
 
 
 def merged(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
-    """Join neighbouring outputs of one stream: where they are cut is a matter of timing."""
+    """Join neighbouring outputs of one stream: where they are split depends on timing."""
     result: list[NotebookNode] = []
     for output in copy.deepcopy(list(outputs)):
         last = result[-1] if result else None
@@ -53,7 +53,7 @@ def merged(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
 
 
 def sanitize(value: Any) -> Any:
-    """Put the placeholders of sanitize.cfg into a text, or into every text of a JSON value.
+    """Replace what sanitize.cfg lists, in a text or in every text of a JSON value.
 
     >>> sanitize("http://127.0.0.1:41234")
     'http://127.0.0.1:5000'
@@ -69,7 +69,7 @@ def sanitize(value: Any) -> Any:
 
 
 def _canonical_output(output: NotebookNode, count: int | None) -> NotebookNode:
-    result = sanitize(output)
+    result: NotebookNode = sanitize(output)
     if "execution_count" in result:
         result.execution_count = count
     if "data" in result:

@@ -1,4 +1,4 @@
-"""Read the committed notebooks: the one reading from which both the post and the site are made."""
+"""Read the committed notebooks, once, for both the post and the site."""
 
 import re
 from dataclasses import dataclass, field
@@ -12,17 +12,17 @@ from publish import pictures
 from publish.notebooks import NOTEBOOKS, ROOT
 
 SECTIONS = dict(zip(NOTEBOOKS, ("Thing", "Policy", "Certificate", "Closing"), strict=True))
-"""What the post calls the section that each notebook stands for, in the post's order."""
+"""The post's section for each notebook, in the post's order."""
 PANEL = "[Panel: "
-"""How the text that stands for a panel begins."""
+"""The text form of every panel begins with this."""
 HOW_TO_RUN = "*A panel. Run this cell in JupyterLab, with `./tutorial lab`, to click through it.*"
 IMAGES = "img"
-"""The folder of the pictures, beside whatever shows them."""
+"""The pictures' folder, beside the file that shows them."""
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """A notebook as it is shown: nothing in it needs a kernel."""
+    """A notebook, changed so that nothing in it needs a kernel."""
 
     name: str
     """The notebook's file name without its ending."""
@@ -43,7 +43,7 @@ class Lesson:
     """The pictures' contents, by file name."""
 
     def write_images(self, folder: Path) -> None:
-        """Write the pictures into a new folder."""
+        """Write the pictures into *folder*, which must not exist yet."""
         folder.mkdir()
         for name, content in sorted(self.images.items()):
             (folder / name).write_bytes(content)
@@ -52,8 +52,8 @@ class Lesson:
 def read(folder: Path = ROOT / "notebooks") -> Lesson:
     """Read the notebooks, ready to be rendered.
 
-    Every picture becomes a cell of its own and a file; an error is cut to its last line; a widget,
-    which would need a kernel, gives way to its picture.
+    Every picture becomes a file and a cell of its own. Of an error, the last line stays. A widget,
+    which would need a kernel, is replaced by its picture.
 
     Args:
         folder: Where the notebooks are; nothing there is executed or changed.
@@ -69,7 +69,7 @@ def read(folder: Path = ROOT / "notebooks") -> Lesson:
 
 
 def _shown(cell: NotebookNode, name: str, images: dict[str, bytes]) -> list[NotebookNode]:
-    """Give a cell and the pictures that follow it; the pictures' files go into *images*."""
+    """Return a cell and the pictures that follow it; add the pictures' files to *images*."""
     cells = [cell]
     for output in cell.get("outputs", []):
         if "image/svg+xml" in output.get("data", {}):
@@ -88,11 +88,12 @@ def _shown(cell: NotebookNode, name: str, images: dict[str, bytes]) -> list[Note
 
 def _picture_cell(cell_id: str, file: str, alternative: str) -> NotebookNode:
     text = re.sub(r"([\[\]])", r"\\\1", alternative)
-    return new_markdown_cell(f"![{text}]({IMAGES}/{file})", id=f"{cell_id}-picture")
+    cell: NotebookNode = new_markdown_cell(f"![{text}]({IMAGES}/{file})", id=f"{cell_id}-picture")
+    return cell
 
 
 def _spoken(output: NotebookNode) -> str:
-    """Make one line of a drawing's text form, for who cannot see it."""
+    """Write a drawing's text form on one line, for readers who cannot see the drawing."""
     return re.sub(r"\n(\s*)", lambda gap: ", " if gap[1] else "; ", output.data["text/plain"])
 
 
@@ -101,7 +102,7 @@ def _is_panel(output: NotebookNode) -> bool:
 
 
 def _is_drawn(output: NotebookNode) -> bool:
-    """Whether a picture stands for this output."""
+    """Whether a picture takes the place of this output."""
     return "image/svg+xml" in output.get("data", {}) or _is_panel(output)
 
 

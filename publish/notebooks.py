@@ -30,12 +30,12 @@ NOTEBOOKS = ("01-thing", "02-policy", "03-certificate", "04-closing")
 
 
 class NotebookError(Exception):
-    """A notebook that may not be published: which one, which cell and why."""
+    """A notebook cannot be published; the message names the cell and the reason."""
 
 
 @contextmanager
 def workplace() -> Iterator[tuple[Path, dict[str, str]]]:
-    """Copy the notebooks beside a sandbox of their own: the learner's keys stay untouched.
+    """Copy the notebooks into a new folder with a sandbox of its own; a learner's keys stay safe.
 
     Yields:
         The folder to run in, and the environment to run with.
@@ -45,7 +45,7 @@ def workplace() -> Iterator[tuple[Path, dict[str, str]]]:
         shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("keys", ".*"))
         ours = {name: text for name, text in os.environ.items() if "IOT_TUTORIAL" not in name}
         try:
-            yield folder, ours | {"IOT_TUTORIAL_STATE_DIR": str(state), "PYTHONPATH": str(ROOT)}
+            yield folder, ours | {"IOT_TUTORIAL_STATE_DIR": str(state)}
         finally:
             stop = [sys.executable, "-m", "sandbox", "--stop", "--state-dir", str(state)]
             subprocess.run(stop, cwd=ROOT, check=True)
@@ -82,7 +82,7 @@ def place(cell: NotebookNode) -> str:
 
 
 def check_outputs(notebook: NotebookNode) -> None:
-    """Refuse what an executed notebook must not show.
+    """Raise an error if an executed notebook shows what it must not.
 
     Raises:
         NotebookError: a cell wrote to stderr, or promised an exception and raised none.
@@ -96,13 +96,13 @@ def check_outputs(notebook: NotebookNode) -> None:
 
 
 def run() -> dict[str, str]:
-    """Run every notebook, in sequence, on one fresh sandbox.
+    """Run the four notebooks in sequence on one fresh sandbox.
 
     Returns:
         The canonical text of each notebook, by its file's name.
 
     Raises:
-        NotebookError: one may not be published; the ones after it did not run.
+        NotebookError: one cannot be published; the ones after it did not run.
     """
     result = {}
     with workplace() as (folder, env):
@@ -119,7 +119,7 @@ def run() -> dict[str, str]:
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="./tutorial notebooks", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, fail on a difference")
     check = parser.parse_args().check

@@ -1,33 +1,39 @@
 """The lesson's pictures: what each shows, where it stands, and how it is made."""
 
 from dataclasses import dataclass
+from html import escape
 
-from publish import overview
+import schemdraw
+from schemdraw import flow
+from schemdraw.elements import Element
+
 from publish.notebooks import ROOT
 
+Point = tuple[float, float]
+
 FOLDER = ROOT / "docs" / "pictures"
-"""Where the pictures that a browser has made are kept: rendering needs no browser."""
+"""Where pictures made in a browser are kept, so that rendering needs none."""
 SHOWN_BY_THE_README = "iot-flow1.svg"
-"""The flowchart, kept as well: a README shows what is committed."""
+"""The flowchart, kept as well: a README can show only what is committed."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of a panel, and how to bring the panel into the state that it shows."""
+    """A screenshot of a panel, and the clicks that lead to what it shows."""
 
     name: str
-    """As the post names it."""
+    """Its name in the post."""
     notebook: str
     alternative: str
-    """What it shows, for who cannot see it."""
+    """What it shows, for readers who cannot see it."""
     clicks: tuple[str, ...] = ()
-    """Buttons to click first, on top of the clicks of the pictures above it."""
+    """Buttons to click first, after those of the pictures above."""
     until: str = ""
-    """What the panel says once the last click has done its work."""
+    """Text that the panel shows once the last click is done."""
     part: str = ""
-    """A CSS selector: the part of the panel to show; all of it where empty."""
+    """A CSS selector of the part to show; empty for the whole panel."""
     width: int = 1100
-    """Of the browser's window; one width for each notebook."""
+    """The browser window's width; one for each notebook."""
     cell: str = "panel"
     """Id of the cell that shows the panel."""
 
@@ -37,7 +43,7 @@ class Picture:
         return f"{self.name}.png"
 
     def content(self) -> bytes:
-        """Give the picture as it is kept."""
+        """Read the picture's file."""
         return (FOLDER / self.file).read_bytes()
 
 
@@ -49,7 +55,8 @@ class Drawing:
     notebook: str
     cell: str
 
-    alternative = overview.ALTERNATIVE
+    alternative: str
+    """What it shows, for readers who cannot see it."""
 
     @property
     def file(self) -> str:
@@ -58,7 +65,7 @@ class Drawing:
 
     def content(self) -> bytes:
         """Draw it."""
-        return overview.draw()
+        return draw_overview()
 
 
 PICTURES = (
@@ -107,10 +114,52 @@ PICTURES = (
         until="has the policy",
     ),
 )
-DRAWING = Drawing("thunderball-overview", "03-certificate", "why")
+OVERVIEW = (
+    "Who talks to whom. The button shows its certificate and sends its message to the message "
+    "broker, by MQTT over TLS. The broker asks the registry whether the certificate is active and "
+    "what its policy allows, and passes the message on to the listener. You make Thing, policy and "
+    "certificate in the registry, with boto3."
+)
+DRAWING = Drawing("thunderball-overview", "03-certificate", "why", OVERVIEW)
 
 
 def after(notebook: str, cell: str) -> list[Picture | Drawing]:
-    """Give the pictures that follow a cell, in order."""
+    """Return the pictures that follow a cell, in order."""
     every = (DRAWING, *PICTURES)
     return [each for each in every if (each.notebook, each.cell) == (notebook, cell)]
+
+
+def draw_overview() -> bytes:
+    """Draw who talks to whom as SVG: button, broker, listener, and the registry that you write to.
+
+    It takes the place of the picture that the post has from AWS's guide.
+    """
+    schemdraw.use("svg")
+    with schemdraw.Drawing(show=False, fontsize=13, unit=1) as drawing:
+        drawing.config(bgcolor="white", margin=0.3)
+        button = _box((0, 0), "Button", "its certificate,\nits private key")
+        listener = _box((0, -3.2), "Listener", "a device with\na certificate of its own")
+        you = _box((0, -7.4), "You", "the notebooks,\nor the console")
+        broker = _box(
+            (8, -1.6), "Message broker", "lets in and passes on\nwhat policies allow", 5.4
+        )
+        registry = _box((8, -7.4), "Registry", "Things, policies,\ncertificates")
+        _arrow(button.E, (8, 0), "MQTT over TLS")
+        _arrow((8, -3.2), listener.E, "MQTT over TLS")
+        _arrow(you.E, registry.W, "boto3")
+        flow.Arrow().at(broker.S).to(registry.N).label(
+            "certificate active?\npolicy allows it?", fontsize=11, ofst=(0, 0.35), halign="left"
+        )
+    svg = bytes(drawing.get_imagedata("svg")).decode()
+    start, rest = svg.split(">", 1)
+    return f'{start} role="img"><title>{escape(OVERVIEW)}</title>{rest}'.encode()
+
+
+def _box(place: Point, name: str, about: str, height: float = 2.2) -> Element:
+    box: Element = flow.Box(w=5.2, h=height).at(place).anchor("W").fill("#eef5ff")
+    box.label(f"{name}\n{about}", fontsize=12)
+    return box
+
+
+def _arrow(start: Point, end: Point, label: str) -> None:
+    flow.Arrow().at(start).to(end).label(label, fontsize=11, ofst=0.15)

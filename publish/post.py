@@ -1,18 +1,25 @@
-"""The lesson as a Jekyll post, with the front matter and the order of the original."""
+"""The lesson as a Jekyll post, with the front matter and the order of the original.
+
+And the record of what it was made from, by which a change that it does not show yet is noticed.
+"""
 
 import json
 import re
 import textwrap
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 
 from nbformat import NotebookNode
 
 from publish.lesson import IMAGES, SECTIONS, Chapter, Lesson
+from publish.notebooks import FOLDER, NOTEBOOKS, ROOT
 
 TITLE = "IoT Button Part 3 - Prepare AWS environment"
 DATE = datetime(2017, 8, 23, 13, 45)
 OPENING = Path(__file__).with_name("post-opening.md")
+RECORD = ROOT / "docs" / "rendered.sha256"
+"""What the post was made from, as ``sha256sum`` writes it: a digest, two blanks, a file."""
 ONLY_IN_THE_NOTEBOOKS = {"title", "before"}
 """Cells that say how to use a notebook; the opening and the section's heading replace them."""
 
@@ -24,7 +31,7 @@ _FENCE = re.compile(r"^(`{3,}).*?^\1$", re.MULTILINE | re.DOTALL)
 
 
 def file_name(title: str, date: datetime) -> str:
-    """Name the post's file as Jekyll wants it: the date, then the title.
+    """Return the post's file name, as Jekyll expects it: the date, then the title.
 
     >>> file_name(TITLE, DATE)
     '2017-08-23-iot-button-part-3-prepare-aws-environment.md'
@@ -33,7 +40,7 @@ def file_name(title: str, date: datetime) -> str:
 
 
 def slug(title: str) -> str:
-    """Make the part of an address out of a title.
+    """Turn a title into a part of an address.
 
     >>> slug("It's here: part 4!")
     'it-s-here-part-4'
@@ -55,7 +62,7 @@ def write(lesson: Lesson, folder: Path, title: str = TITLE, date: datetime = DAT
 
 
 def render(lesson: Lesson, title: str = TITLE, date: datetime = DATE) -> str:
-    """Write the whole post as text."""
+    """Return the whole post as text."""
     # Jekyll cuts the first paragraph out as the post's excerpt: it has to be whole by itself.
     excerpt, opening = OPENING.read_text("utf-8").strip().split("\n\n", 1)
     parts = [opening]
@@ -66,7 +73,7 @@ def render(lesson: Lesson, title: str = TITLE, date: datetime = DATE) -> str:
 
 
 def as_written(body: str) -> str:
-    r"""Keep Jekyll's template language, Liquid, off a text: every ``{{`` and ``{%`` stays.
+    r"""Protect a text from Liquid, Jekyll's template language: every ``{{`` and ``{%`` stays.
 
     >>> as_written("{{ x }}")
     '{% raw %}\n{{ x }}\n{% endraw %}'
@@ -109,12 +116,12 @@ def _section(chapter: Chapter) -> list[str]:
 
 
 def _lead(source: str) -> str:
-    """Keep what the section is about, without the title above and the aims below it."""
+    """Return the paragraph that says what the section is about, without title and aims."""
     return _markdown(source.split("\n\n")[1])
 
 
 def _markdown(source: str) -> str:
-    """Fit a notebook's text into the post, code blocks in it excepted."""
+    """Adapt a notebook's text to the post; leave its code blocks as they are."""
     result, rest = "", 0
     for fence in _FENCE.finditer(source):
         result += _prose(source[rest : fence.start()]) + fence[0]
@@ -133,7 +140,7 @@ def _prose(text: str) -> str:
 
 
 def _output(output: NotebookNode) -> str:
-    """Show a table as one: in a fence, the page's edge would cut it. All else goes in a fence."""
+    """Write a table as HTML, for a page would cut it off in a fence; all else in a fence."""
     if output.output_type == "error":
         return _fenced(textwrap.fill("\n".join(output.traceback), 96), "text")
     if "text" in output:
@@ -144,3 +151,31 @@ def _output(output: NotebookNode) -> str:
 def _fenced(text: str, language: str) -> str:
     fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`{3,}", text)), 3)
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
+def record(post: Path, notebooks: Path = FOLDER) -> str:
+    """Return the digests of the notebooks, and of the post that was made from them.
+
+    Line ends do not count: git may check texts out with others.
+    """
+    files = {f"notebooks/{name}.ipynb": notebooks / f"{name}.ipynb" for name in NOTEBOOKS}
+    found = sorted(path for path in post.rglob("*") if path.is_file())
+    files |= {f"_build/post/{path.relative_to(post).as_posix()}": path for path in found}
+    return "".join(f"{_digest(path)}  {name}\n" for name, path in files.items())
+
+
+def stale(post: Path, notebooks: Path = FOLDER, kept: Path = RECORD) -> list[str]:
+    """List the files that differ from the record: none if everything is up to date.
+
+    Args:
+        post: A folder into which the post has been rendered just now.
+        notebooks: What it was rendered from.
+        kept: The record, as committed.
+    """
+    then = set(kept.read_text("utf-8").splitlines()) if kept.exists() else set()
+    now = set(record(post, notebooks).splitlines())
+    return sorted({line.split("  ", 1)[1] for line in then ^ now})
+
+
+def _digest(path: Path) -> str:
+    return sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()

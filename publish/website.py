@@ -1,4 +1,4 @@
-"""The lesson as a site: Sphinx, from a folder that is put together anew each time."""
+"""The lesson as a site: Sphinx builds it from a folder that is made anew each time."""
 
 import os
 import re
@@ -18,19 +18,18 @@ PAGES = {
     "troubleshooting.md": ROOT / "docs" / "troubleshooting.md",
     "facilitator.md": ROOT / "workshop" / "README.md",
 }
-"""Pages that are kept elsewhere, by their name on the site; the missing ones are left out."""
-# No clock, time zone, language or hash seed of this machine gets into the site.
+"""Pages that are kept elsewhere, by their names on the site; a missing one is left out."""
+# So that no clock, time zone, language or hash seed of this machine changes the site.
 SAME_EVERYWHERE = {
     "SOURCE_DATE_EPOCH": "1503495900",
     "TZ": "UTC",
     "LC_ALL": "C.UTF-8",
     "PYTHONHASHSEED": "0",
-    "PYTHONPATH": str(ROOT),
 }
 
 
 class SiteError(Exception):
-    """Sphinx has something to say; the message is all of it."""
+    """Sphinx warned or failed; the message is what it said."""
 
 
 def write(lesson: Lesson, folder: Path) -> None:
@@ -45,13 +44,14 @@ def write(lesson: Lesson, folder: Path) -> None:
         command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html"]
         command += ["-d", str(Path(place, "doctrees")), str(source), str(folder)]
         environment = os.environ | SAME_EVERYWHERE
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        # Python looks for a module's imports in the current folder first: here, the helpers.
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
         if done.returncode:
             raise SiteError(done.stderr.replace(f"{source}{os.sep}", "").strip())
 
 
 def gather(lesson: Lesson, source: Path) -> None:
-    """Put into one folder what Sphinx reads: settings, pages, notebooks and pictures."""
+    """Copy what Sphinx reads into one folder: settings, pages, notebooks and pictures."""
     shutil.copytree(SETTINGS, source, ignore=shutil.ignore_patterns("__pycache__"))
     lesson.write_images(source / IMAGES)
     for chapter in lesson.chapters:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from browser_lab import browser, lab
+from browser_lab import chromium
 from playwright.sync_api import Browser, Page
 
 from helpers import account, closing
 from helpers.account import Account
 from helpers.key_files import KeyFiles
+from publish.browser import lab
 from publish.notebooks import workplace
 from sandbox import process
 
@@ -50,7 +51,7 @@ class Desk:
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     home = tmp_path_factory.mktemp("home")
     with (
-        browser() as running,
+        chromium() as running,
         workplace() as (folder, env),
         lab(folder, env, home) as address,
         chdir(folder),

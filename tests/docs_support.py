@@ -1,4 +1,4 @@
-"""What the tests of the docs share: a copy of the project to build, a browser, a server."""
+"""What the tests of the docs share: a copy of the project to build, Jekyll, a server."""
 
 import os
 import shutil
@@ -10,11 +10,8 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import NoReturn
 
-import pytest
-from browser_lab import FLAGS, chromium
-from playwright.sync_api import Browser, sync_playwright
+from browser_lab import missing
 
 from publish.notebooks import ROOT
 
@@ -41,24 +38,7 @@ def docs(project: Path, *options: str, **env: str) -> subprocess.CompletedProces
 
 def jekyll() -> str:
     """Find Jekyll, or say loudly that it is missing."""
-    return shutil.which("jekyll") or _missing("Jekyll")
-
-
-@contextmanager
-def browser() -> Iterator[Browser]:
-    """Start a Chromium, or say loudly that there is none."""
-    path = chromium() or _missing("browser")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield running
-        running.close()
-
-
-def _missing(what: str) -> NoReturn:
-    text = f"NO {what.upper()}: the docs were NOT looked at with it. Install it, then test again."
-    if os.environ.get("CI") == "true":
-        pytest.fail(text)
-    pytest.skip(f"{text} (2026-11: not every machine can have it)")
+    return shutil.which("jekyll") or missing("Jekyll")
 
 
 class _Quiet(SimpleHTTPRequestHandler):

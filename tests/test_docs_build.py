@@ -6,9 +6,10 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import browser_lab
 import nbformat
 import pytest
-from docs_support import browser, copy_project, docs, jekyll, served
+from docs_support import copy_project, docs, jekyll, served
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from playwright.sync_api import Browser
@@ -49,7 +50,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with browser() as running:
+    with browser_lab.chromium() as running:
         yield running
 
 

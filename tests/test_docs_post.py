@@ -10,7 +10,7 @@ import yaml
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
-from publish import freshness, lesson, pictures, post, website
+from publish import lesson, pictures, post, website
 from publish.notebooks import FOLDER, NOTEBOOKS, ROOT
 
 
@@ -114,7 +114,7 @@ def test_the_same_notebooks_give_the_same_post(text: str) -> None:
 
 def test_what_is_committed_is_up_to_date(read: lesson.Lesson, tmp_path: Path) -> None:
     post.write(read, tmp_path / "post")
-    stale = freshness.stale(tmp_path / "post")
+    stale = post.stale(tmp_path / "post")
     assert not stale, f"run ./tutorial docs and commit; changed since: {', '.join(stale)}"
 
 
@@ -122,11 +122,11 @@ def test_what_is_committed_is_up_to_date(read: lesson.Lesson, tmp_path: Path) ->
 def test_a_changed_notebook_is_named(name: str, folder: Path, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     post.write(lesson.read(folder), tmp_path / "before")
-    kept.write_text(freshness.record(tmp_path / "before", folder))
-    assert freshness.stale(tmp_path / "before", folder, kept) == []
+    kept.write_text(post.record(tmp_path / "before", folder))
+    assert post.stale(tmp_path / "before", folder, kept) == []
     add(folder, name, new_markdown_cell("One sentence more."))
     post.write(lesson.read(folder), tmp_path / "after")
-    assert freshness.stale(tmp_path / "after", folder, kept) == [
+    assert post.stale(tmp_path / "after", folder, kept) == [
         f"_build/post/{post.file_name(post.TITLE, post.DATE)}",
         f"notebooks/{name}.ipynb",
     ]

@@ -11,7 +11,6 @@ import pytest
 
 from helpers.account import Account
 from publish.canonical import sanitize
-from publish.notebooks import ROOT
 from publish.website import PAGES
 
 OPENING, *REST = re.split(r"^## ", PAGES["troubleshooting.md"].read_text("utf-8"), flags=re.M)
@@ -54,10 +53,7 @@ def test_all_thirteen_are_there() -> None:
 
 
 @pytest.mark.parametrize("title", STORIES)
-def test_shows_its_symptom_and_is_cured(
-    title: str, aws: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # one of them starts a second program
+def test_shows_its_symptom_and_is_cured(title: str, aws: Account) -> None:
     names: dict[str, Any] = {}
     for _, code in blocks(OPENING):
         assert run(code, names) == ""

@@ -1,43 +1,44 @@
-"""Make the pictures of the panels: a real JupyterLab in a real browser, at 2x, in light colours."""
+"""Take the pictures of the panels: a real JupyterLab in a real browser, at 2x, in light colours."""
 
 import sys
 from collections.abc import Iterator
 from itertools import groupby
 
-from playwright.sync_api import Browser, Locator, sync_playwright
+from playwright.sync_api import Browser, Locator
 
+from publish.browser import Notebook, chromium, lab, launched
 from publish.notebooks import workplace
 from publish.pictures import FOLDER, PICTURES, Picture
-from tests.browser_lab import FLAGS, Notebook, chromium, lab
 
 HEIGHT = 1200
 SHARPNESS = 2
-"""Pixels of the picture for each of the page's."""
+"""Pixels of the picture per pixel of the page."""
 MARGIN = 12
-"""Pixels of the page around a part of a panel."""
+"""Pixels around a part of a panel."""
 
 
 def shoot() -> None:
-    """Make every picture anew, in docs/pictures."""
+    """Take every picture anew, into docs/pictures."""
     path = chromium()
     if path is None:
         sys.exit("There is no browser to make pictures with. On Debian: apt-get install chromium")
     FOLDER.mkdir(exist_ok=True)
-    with workplace() as (folder, env), sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        with lab(folder, env, folder.parent / "home") as address:
-            for name, pictures in groupby(PICTURES, key=lambda picture: picture.notebook):
-                print(f"pictures of {name} ...", flush=True)
-                for picture, shown in _shown(running, address, name, list(pictures)):
-                    file, style = FOLDER / picture.file, _room(picture.part)
-                    shown.screenshot(path=file, style=style, animations="disabled")
-        running.close()
+    with (
+        workplace() as (folder, env),
+        launched(path) as running,
+        lab(folder, env, folder.parent / "home") as address,
+    ):
+        for name, pictures in groupby(PICTURES, key=lambda picture: picture.notebook):
+            print(f"pictures of {name} ...", flush=True)
+            for picture, shown in _shown(running, address, name, list(pictures)):
+                file, style = FOLDER / picture.file, _room(picture.part)
+                shown.screenshot(path=file, style=style, animations="disabled")
 
 
 def _shown(
     browser: Browser, address: str, name: str, pictures: list[Picture]
 ) -> Iterator[tuple[Picture, Locator]]:
-    """Run a notebook, and bring its panel into the state of each picture, one after the other."""
+    """Run a notebook and click its panel into the state that each picture shows, in turn."""
     context = browser.new_context(
         viewport={"width": pictures[0].width, "height": HEIGHT},
         device_scale_factor=SHARPNESS,
@@ -56,9 +57,9 @@ def _shown(
 
 
 def _room(part: str) -> str:
-    """Give the style of a part while it is shot.
+    """Return the style of a part of a panel while its picture is taken.
 
-    It has room around it, or its neighbours would look in at the edges, and room for a whole ARN.
+    The padding keeps its neighbours out of the picture; the zoom makes room for a whole ARN.
     """
     selector, *_ = part.split(" >> ")
     return f"{selector} {{ padding: {MARGIN}px; zoom: 0.88 }}" if part else ""

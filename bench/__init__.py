@@ -1,0 +1,1 @@
+"""What is measured: how fast and how big, against what."""
