@@ -30,7 +30,7 @@ _SETTINGS: dict[str, Any] = {
 
 
 def chromium() -> Path | None:
-    """Find a Chromium or Chrome; else get Debian's, or Playwright's own."""
+    """Find a Chromium or Chrome; else install Debian's, or Playwright's own."""
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
         sys.stderr.write("installing Debian's chromium ...\n")

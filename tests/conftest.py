@@ -15,6 +15,8 @@ from hypothesis import settings
 from helpers.account import Account, connect
 from sandbox import process
 
+pytest_plugins = ["split"]  # longest modules first, and a table of seconds at the end
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Clean the environment itself, for notebooks' kernels and commands inherit it."""

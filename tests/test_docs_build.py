@@ -110,10 +110,9 @@ def blog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return blog / "_site"
 
 
-def look(chromium: Browser, address: str, width: int) -> tuple[str, list[str]]:
-    """Open a page; give its text and what is wrong with it."""
-    context = chromium.new_context(viewport={"width": width, "height": 900})
-    page = context.new_page()
+def look(chromium: Browser, address: str) -> tuple[str, list[str]]:
+    """Open a page; return its text and what is wrong with it, on a phone and on a screen."""
+    page = chromium.new_page()
     wrong: list[str] = []
     page.on("console", lambda said: wrong.append(f"console: {said.text}"))
     page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
@@ -134,18 +133,19 @@ def look(chromium: Browser, address: str, width: int) -> tuple[str, list[str]]:
     anchors = """[...document.querySelectorAll('a[href^="#"]')].map(a => a.hash.slice(1))
         .filter(id => id && !document.getElementById(decodeURIComponent(id)))"""
     wrong += [f"no such place: #{name}" for name in page.evaluate(anchors)]
-    if page.evaluate("document.documentElement.scrollWidth") > width:
-        wrong.append("wider than the screen")
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        if page.evaluate("document.documentElement.scrollWidth") > width:
+            wrong.append(f"wider than a screen of {width} pixels")
     text = page.evaluate("document.body.innerText")
-    context.close()
+    page.close()
     return text, wrong
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_the_post_in_a_browser(blog: Path, chromium: Browser, width: int) -> None:
+def test_the_post_in_a_browser(blog: Path, chromium: Browser) -> None:
     (page,) = blog.rglob("iot-button-part-3-prepare-aws-environment.html")
     with served(blog) as address:
-        text, wrong = look(chromium, f"{address}/{page.relative_to(blog).as_posix()}", width)
+        text, wrong = look(chromium, f"{address}/{page.relative_to(blog).as_posix()}")
     assert wrong == []
     assert text.count(LIQUID) == 2
 
@@ -181,13 +181,12 @@ def as_text(output: NotebookNode) -> str:
     return " ".join(output.get("text", data.get("text/plain", "")).split())
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_the_site_in_a_browser(project: Path, chromium: Browser, width: int) -> None:
+def test_the_site_in_a_browser(project: Path, chromium: Browser) -> None:
     site = project / "_build" / "site"
     pages = sorted(site.glob("*.html"))
     assert {page.stem for page in pages} >= {"index", "01-thing", "02-policy", "reference"}
     with served(site) as address:
-        wrong = {page.name: look(chromium, f"{address}/{page.name}", width)[1] for page in pages}
+        wrong = {page.name: look(chromium, f"{address}/{page.name}")[1] for page in pages}
     assert wrong == {page.name: [] for page in pages}
 
 

@@ -1,17 +1,19 @@
 """The exercises: the folded answer passes its check, the stub does not, and mistakes are told."""
 
+import asyncio
 import re
 from typing import Any
 
 import nbformat
 import pytest
+from cells import run_notebook
 from nbformat import NotebookNode
 
 from helpers import certificate, check, policy, thing
 from helpers.account import Account
 from helpers.thing import Thing
 from iot_policy import document, statement
-from publish.notebooks import FOLDER, NOTEBOOKS, execute, workplace
+from publish.notebooks import FOLDER, NOTEBOOKS
 
 EXERCISES = {
     "01-thing": ["second-button"],
@@ -33,11 +35,6 @@ def answer(notebook: NotebookNode, exercise: str) -> str:
     return found[1]
 
 
-def said(notebook: NotebookNode, exercise: str) -> str:
-    (output,) = cells(notebook)[f"{exercise}-check"].outputs
-    return output.data["text/plain"]
-
-
 def test_every_notebook_has_its_exercises() -> None:
     assert list(EXERCISES) == list(NOTEBOOKS)
     for name, exercises in EXERCISES.items():
@@ -48,19 +45,19 @@ def test_every_notebook_has_its_exercises() -> None:
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_the_answer_in_the_place_of_the_stub_passes(name: str) -> None:
-    with workplace() as (folder, env):
-        notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)
-        for exercise in EXERCISES[name]:
-            assert said(notebook, exercise).startswith("Not yet. ")
-            stub = cells(notebook)[exercise]
-            assert stub.source.endswith("\n...")
-            checks = cells(notebook)[f"{exercise}-check"].source
-            imports = "".join(re.findall(r"from helpers import check\n", checks))
-            stub.source = imports + stub.source.removesuffix("...") + answer(notebook, exercise)
-        execute(notebook, folder, env)
-        for exercise in EXERCISES[name]:
-            assert said(notebook, exercise) == "Well done."
+def test_the_answer_in_the_place_of_the_stub_passes(name: str, aws: Account) -> None:
+    notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+    for exercise in EXERCISES[name]:
+        (committed,) = cells(notebook)[f"{exercise}-check"].outputs
+        assert committed.data["text/plain"].startswith("Not yet. ")
+        stub = cells(notebook)[exercise]
+        assert stub.source.endswith("\n...")
+        checks = cells(notebook)[f"{exercise}-check"].source
+        imports = "".join(re.findall(r"from helpers import check\n", checks))
+        stub.source = imports + stub.source.removesuffix("...") + answer(notebook, exercise)
+    values = asyncio.run(run_notebook(notebook))
+    for exercise in EXERCISES[name]:
+        assert repr(values[f"{exercise}-check"]) == "Well done."
 
 
 @pytest.fixture

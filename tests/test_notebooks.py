@@ -28,22 +28,14 @@ def code_cells(name: str) -> list[NotebookNode]:
     return [cell for cell in read(name).cells if cell.cell_type == "code"]
 
 
-def run_strictly(
-    folder: Path, env: dict[str, str], *names: str
-) -> subprocess.CompletedProcess[str]:
-    """Compare every output of the named notebooks with what is committed."""
+def run_strictly(folder: Path, env: dict[str, str], name: str) -> subprocess.CompletedProcess[str]:
+    """Compare every output of a notebook with what is committed."""
     strict = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=60", "--exitfirst"]
     strict += [f"--nbval-sanitize-with={SANITIZE}", "-p", "nbval.plugin", "-p", "no:cacheprovider"]
-    command = [sys.executable, "-m", "pytest", *strict, *(f"{name}.ipynb" for name in names)]
+    command = [sys.executable, "-m", "pytest", *strict, f"{name}.ipynb"]
     # Other plugins have nothing to do here, and take a second to load.
     env = env | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "NO_COLOR": "1"}
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
-
-
-def assert_passes(run: subprocess.CompletedProcess[str], *names: str) -> None:
-    assert run.returncode == 0, run.stdout + run.stderr
-    expected = sum(len(code_cells(name)) for name in names)
-    assert f" {expected} passed in" in run.stdout
 
 
 def test_the_four_are_all_there_are() -> None:
@@ -68,16 +60,13 @@ def test_errors_are_promised_and_checked(name: str) -> None:
         assert not promised or "assert" in cells[number + 1].source, cell.source
 
 
-def test_in_sequence_on_one_sandbox() -> None:
-    with notebooks.workplace() as (folder, env):
-        assert_passes(run_strictly(folder, env, *NOTEBOOKS), *NOTEBOOKS)
-
-
-# The first one is alone on a fresh sandbox in the sequence above.
-@pytest.mark.parametrize("name", NOTEBOOKS[1:])
+@pytest.mark.parametrize("name", NOTEBOOKS)
 def test_alone_on_a_fresh_sandbox(name: str) -> None:
+    """By nbval, which has no code in common with ours; in sequence they run below."""
     with notebooks.workplace() as (folder, env):
-        assert_passes(run_strictly(folder, env, name), name)
+        run = run_strictly(folder, env, name)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert f" {len(code_cells(name))} passed in" in run.stdout
 
 
 @pytest.mark.long
@@ -98,6 +87,7 @@ def test_a_mistake_in_the_code_fails_and_names_the_cell(name: str, right: str, w
 
 
 def test_a_fresh_run_gives_the_committed_files() -> None:
+    """All four in sequence on one sandbox, compared to the byte."""
     command = [sys.executable, "-m", "publish.notebooks", "--check"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stdout + run.stderr

@@ -1,9 +1,7 @@
 """The learner's IAM policy: every call that the lesson makes is in it, and nothing more."""
 
-import ast
 import asyncio
 import fnmatch
-import inspect
 import json
 import subprocess
 import sys
@@ -16,6 +14,7 @@ import conftest
 import in_process
 import nbformat
 import pytest
+from cells import run_notebook
 
 from helpers import account
 from helpers.account import Account, real
@@ -41,24 +40,8 @@ class Recorder:
 
 
 async def run_notebooks() -> None:
-    """Run every code cell, as a kernel would."""
     for name in NOTEBOOKS:
-        namespace: dict[str, Any] = {}
-        for cell in nbformat.read(FOLDER / f"{name}.ipynb", as_version=4).cells:
-            if cell.cell_type == "code":
-                await run_cell(cell, namespace)
-
-
-async def run_cell(cell: nbformat.NotebookNode, namespace: dict[str, Any]) -> None:
-    code = compile(cell.source, cell.id, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    try:
-        waiting = eval(code, namespace)
-        if inspect.isawaitable(waiting):
-            await waiting
-    except Exception as problem:
-        if "raises-exception" not in cell.metadata.get("tags", []):
-            raise
-        sys.last_value = problem
+        await run_notebook(nbformat.read(FOLDER / f"{name}.ipynb", as_version=4))
 
 
 def as_aws(sandbox: Account) -> Account:
