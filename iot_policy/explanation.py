@@ -60,6 +60,18 @@ class Explanation:
         """The verdict, and on what."""
         return f"{self.decision.verdict}: {self.request.action} on {self.request.resource}"
 
+    @property
+    def problem(self) -> str:
+        """What to look at first: what did not match in the Allow statement that comes closest.
+
+        ``deny`` where a Deny applies, ``action`` where no statement allows the action, empty where
+        the request is allowed.
+        """
+        if self.decision.verdict != "IMPLICIT_DENY":
+            return "deny" if self.decision.verdict == "EXPLICIT_DENY" else ""
+        kinds = {step.kind for step in _near(self.steps)}
+        return next((kind for kind in _NEAREST_FIRST if kind in kinds), "action")
+
     def __str__(self) -> str:
         lines = [self.headline, *(f"  {step}" for step in self.steps)]
         return "\n".join([*lines, f"  To change it: {self.hint}"] if self.hint else lines)

@@ -54,6 +54,8 @@ class Refusal:
     """What is wrong and what to do about it, in one sentence."""
     explanation: str
     """The whole explanation, over several lines."""
+    problem: str
+    """The kind of refusal: ``resource`` where that did not match, or MQTT's reason, ``QUOTA_…``."""
 
     def __str__(self) -> str:
         who = f"client {self.client_id or '-'}, certificate {self.certificate_id or '-'}"

@@ -170,3 +170,19 @@ def test_it_is_a_table_in_a_notebook_and_escapes_what_a_device_sent():
     assert html.count("<tr>") == 2
     assert "<script>" not in html
     assert repr(found) == str(explain(policies, request))
+
+
+@pytest.mark.parametrize(
+    ("document_", "problem"),
+    [
+        (intended(*HERE, "other"), "action"),
+        (document(statement("iot:Publish", arn(*HERE, "client/x"))), "resource type"),
+        (document(statement("iot:*", arn(*HERE, "topic/x"))), "resource"),
+        (document(statement("iot:Publish", "*", effect="Deny")), "deny"),
+        (document(statement("iot:Publish", "*")), ""),
+    ],
+)
+def test_the_problem_is_a_value(document_, problem):
+    """By which a class's refusals are counted; a sentence would be another for each learner."""
+    action = "iot:Receive" if problem == "action" else "iot:Publish"
+    assert explained(document_, action, TOPIC).problem == problem

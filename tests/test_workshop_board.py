@@ -97,12 +97,34 @@ def test_the_most_common_refusals_come_first(running: ClassSandbox, room: Class)
     zoe.iot.update_certificate(certificateId=device.files.certificate_id, newStatus="INACTIVE")
     with pytest.raises(button.Refused):
         button.press(device)
-    first, second = board.refusals(room).rows
-    wrong = "Statement 1 of my-policy allows iot:Connect on a topic; a connection is checked "
-    wrong += "against client/<client id>"
-    inactive = "certificate … is INACTIVE: only an ACTIVE one may connect"
-    assert (first, second) == ([2, wrong, "ada, zoe"], [1, inactive, "zoe"])
-    assert (seen(room, "ada").last_refusal, seen(room, "zoe").last_refusal) == (wrong, inactive)
+    (twice, wrong, both), (once, inactive, one) = board.refusals(room).rows
+    assert (twice, both, once, one) == (2, "ada, zoe", 1, "zoe")
+    assert wrong.startswith("Statement 1 of my-policy allows iot:Connect on a topic; a connection")
+    assert inactive.endswith("is INACTIVE: only an ACTIVE one may connect")
+    assert seen(room, "ada").last_refusal.startswith("Statement 1 of my-policy allows iot:Connect")
+    assert seen(room, "zoe").last_refusal == inactive
+
+
+def test_different_mistakes_are_counted_apart(
+    running: ClassSandbox, room: Class, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, zoe = running.open("ada"), running.open("zoe")
+    for account in (ada, zoe):
+        device = wire(account)
+        refuse(account, device)  # a topic where a client belongs
+        if account is zoe:
+            policy.put_in_force(
+                account.iot,
+                "my-policy",
+                policy.document(policy.statement("iot:Connect", account.arn("client", "other"))),
+            )
+            with pytest.raises(button.Refused):
+                button.press(device)
+        certificate.retire(account, "my-button")
+    assert [(times, names) for times, _, names in board.refusals(room).rows] == [
+        (2, "ada, zoe"),
+        (1, "zoe"),
+    ]
 
 
 def test_cleaning_up_one_leaves_the_others(running: ClassSandbox, room: Class) -> None:

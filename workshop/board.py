@@ -1,11 +1,10 @@
 """The teacher's board: how far each learner is, what is refused most, and the clean-up."""
 
 import os
-import re
-from collections import Counter
-from collections.abc import Iterator
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prettytable import PrettyTable
 
@@ -13,10 +12,17 @@ from helpers import certificate, policy, thing
 from helpers.account import Account, Refusal, join
 from helpers.errors import LessonError
 from helpers.table import table
+from iot_policy import split_arn
 from sandbox.accounts import Member
 from sandbox.line import HttpLine
 from sandbox.state import PRESSED
 from workshop import register
+
+if TYPE_CHECKING:
+    from mypy_boto3_iot import IoTClient
+
+Kind = tuple[str, str, str]
+"""What kind of refusal it is: the action, the type of its resource, and what did not match."""
 
 
 @dataclass(frozen=True)
@@ -114,15 +120,20 @@ def board(room: Class) -> PrettyTable:
 
 
 def refusals(room: Class, most: int = 5) -> PrettyTable:
-    """Show what the broker refuses most often: the reason, how often, and whom."""
-    seen: Counter[str] = Counter()
-    who: dict[str, set[str]] = {}
-    for learner, refusal in _refusals(room):
-        kind = _kind(refusal)
-        seen[kind] += 1
-        who.setdefault(kind, set()).add(learner.name)
-    rows = [(count, kind, ", ".join(sorted(who[kind]))) for kind, count in seen.most_common(most)]
-    return table(["Times", "Refused", "Whom"], rows)
+    """Show what the broker refuses most often: how often, the newest example, and whom."""
+    alike: defaultdict[Kind, list[tuple[Refusal, str]]] = defaultdict(list)
+    for learner in room.learners:
+        for refusal in room.account(learner).refusals():
+            alike[_kind(refusal)].append((refusal, learner.name))
+    rows = [
+        (
+            len(found),
+            max(found, key=lambda each: each[0].when)[0].reason,
+            ", ".join(sorted({name for _, name in found})),
+        )
+        for found in sorted(alike.values(), key=len, reverse=True)[:most]
+    ]
+    return table(["Times", "Refused, for example", "Whom"], rows)
 
 
 def clean_up(room: Class, name: str) -> int:
@@ -142,15 +153,17 @@ def clean_up(room: Class, name: str) -> int:
         raise LessonError(f"There is no learner {name!r}. Signed in so far: {names}.")
     iot = room.account(learner).iot
     removed = 0
-    for found in _all(iot, "list_certificates", "certificates"):
-        certificate.remove(iot, found["certificateId"])
+    for certificate_id in _certificate_ids(iot):
+        certificate.remove(iot, certificate_id)
         removed += 1
-    for found in _all(iot, "list_policies", "policies"):
-        policy.remove(iot, found["policyName"])
-        removed += 1
-    for found in _all(iot, "list_things", "things"):
-        thing.remove(iot, found["thingName"])
-        removed += 1
+    for policies in list(iot.get_paginator("list_policies").paginate()):
+        for found in policies["policies"]:
+            policy.remove(iot, found["policyName"])
+            removed += 1
+    for things in list(iot.get_paginator("list_things").paginate()):
+        for each in things["things"]:
+            thing.remove(iot, each["thingName"])
+            removed += 1
     room.line.change(f"forget/{learner.account}")
     return removed
 
@@ -165,8 +178,8 @@ def _progress(room: Class, learner: Member) -> Progress:
     iot = account.iot
     certificates = [
         found
-        for each in _all(iot, "list_certificates", "certificates")
-        if (found := certificate.find(iot, each["certificateId"])) is not None
+        for certificate_id in _certificate_ids(iot)
+        if (found := certificate.find(iot, certificate_id)) is not None
     ]
     reached = room.line.read(f"milestones/{learner.account}")
     reached = set(reached) if isinstance(reached, dict) else set()
@@ -179,24 +192,16 @@ def _progress(room: Class, learner: Member) -> Progress:
         attached=any(each.policies and each.things for each in certificates),
         pressed=PRESSED in reached,
         passed=tuple(sorted(reached - {PRESSED})),
-        last_refusal=_kind(refused[-1]) if refused else "",
+        last_refusal=refused[-1].reason if refused else "",
     )
 
 
-def _refusals(room: Class) -> Iterator[tuple[Member, Refusal]]:
-    for learner in room.learners:
-        for refusal in room.account(learner).refusals():
-            yield learner, refusal
+def _kind(refusal: Refusal) -> Kind:
+    """Return what refusals of different learners have in common."""
+    asked = split_arn(refusal.resource)
+    return refusal.action, asked.resource_type if asked else "", refusal.problem
 
 
-def _kind(refusal: Refusal) -> str:
-    """What refusals of different learners have in common: their reason without the numbers.
-
-    The advice after the first sentence is for the learner.
-    """
-    return re.sub(r"\b\d{12}\b|\b[0-9a-f]{8}(?=…)", "", refusal.reason).split(". ")[0]
-
-
-def _all(iot: object, operation: str, key: str) -> list[dict[str, str]]:
-    pages = iot.get_paginator(operation).paginate()  # type: ignore[attr-defined]
-    return [found for page in pages for found in page[key]]
+def _certificate_ids(iot: "IoTClient") -> list[str]:
+    pages = iot.get_paginator("list_certificates").paginate()
+    return [each["certificateId"] for page in pages for each in page["certificates"]]

@@ -49,6 +49,7 @@ class Authority:
                 "iot:Connect",
                 "",
                 f"certificate {short}… is {status}: only an ACTIVE one may connect",
+                f"certificate {status}",
             )
 
     def allows(self, action: str, resource: str) -> bool:
@@ -71,7 +72,7 @@ class Authority:
     def explain(self, action: str, resource: str) -> RefusedError:
         """Say why *action* on *resource* is denied."""
         if self._unreadable:
-            return self._refusal(action, resource, self._unreadable)
+            return self._refusal(action, resource, self._unreadable, "unreadable policy")
         found = policy.explain(self._policies, self._request(action, resource))
         return RefusedError(
             Reason.NOT_AUTHORIZED,
@@ -80,11 +81,14 @@ class Authority:
             resource=found.request.resource,
             verdict=found.decision.verdict,
             explanation=str(found),
+            problem=found.problem,
         )
 
-    def _refusal(self, action: str, resource: str, reason: str) -> RefusedError:
+    def _refusal(self, action: str, resource: str, reason: str, problem: str) -> RefusedError:
         arn = f"{self._arn}:{resource}" if resource else self._certificate.arn
-        return RefusedError(Reason.NOT_AUTHORIZED, reason, action=action, resource=arn)
+        return RefusedError(
+            Reason.NOT_AUTHORIZED, reason, action=action, resource=arn, problem=problem
+        )
 
     def _look_again(self) -> None:
         # The revision first: a change meanwhile makes the next decision look once more.

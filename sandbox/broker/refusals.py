@@ -33,6 +33,7 @@ class Refusals:
             error.verdict,
             error.reason,
             error.explanation,
+            error.problem,
         )
         if certificate:
             self._kept[certificate.account].append(refusal)

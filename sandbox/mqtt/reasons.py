@@ -42,6 +42,7 @@ class RefusedError(Exception):
         resource: The ARN that the action was checked against, where there is one.
         verdict: A policy's verdict, or ``REFUSED`` where no policy was asked.
         explanation: The whole explanation, over several lines.
+        problem: The kind of refusal, for counting: what of a policy did not match, or the code.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class RefusedError(Exception):
         resource: str = "",
         verdict: str = "REFUSED",
         explanation: str = "",
+        problem: str = "",
     ) -> None:
         super().__init__(reason)
         self.code = code
@@ -61,6 +63,7 @@ class RefusedError(Exception):
         self.resource = resource
         self.verdict = verdict
         self.explanation = explanation or reason
+        self.problem = problem or code.name
 
 
 class MalformedError(RefusedError):
