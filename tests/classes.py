@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.account import Account, join
@@ -18,13 +18,20 @@ class ClassSandbox:
     url: str
     file: Path
     serving: subprocess.Popen[str]
+    earlier: list[Member] = field(default_factory=list)
+    """Whose accounts no later member gets."""
+
+    def send_everyone_home(self) -> None:
+        """Begin a class with nobody in it, on the sandbox that is running."""
+        self.earlier += accounts.read(self.file)
+        accounts.write(self.file, [])
 
     def member(self, name: str, *, teacher: bool = False) -> Member:
         """Give a member of this name, added to the list if need be."""
         members = accounts.read(self.file)
         found = next((each for each in members if each.name == name), None)
         if found is None:
-            found = accounts.create(name, members, teacher=teacher)
+            found = accounts.create(name, [*self.earlier, *members], teacher=teacher)
             accounts.write(self.file, [*members, found])
         return found
 

@@ -75,8 +75,14 @@ def give_away(clone: Clone, user: int) -> Clone:
 
 @pytest.mark.parametrize(
     ("user", "send"),
-    [(None, os.killpg), (ANOTHER, os.kill)],
-    ids=["Ctrl-C", "another user, a signal to the shell alone"],
+    [
+        pytest.param(None, os.killpg, id="Ctrl-C"),
+        pytest.param(
+            *(ANOTHER, os.kill),
+            id="another user, a signal to the shell alone",
+            marks=pytest.mark.long,
+        ),
+    ],
 )
 def test_lab_serves_the_notebooks_and_leaves_no_process(
     installed: Clone, user: int | None, send: Callable[[int, int], None]

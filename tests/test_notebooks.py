@@ -60,7 +60,9 @@ def test_errors_are_promised_and_checked(name: str) -> None:
         assert not promised or "assert" in cells[number + 1].source, cell.source
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize(
+    "name", [*(pytest.param(name, marks=pytest.mark.long) for name in NOTEBOOKS[:3]), NOTEBOOKS[3]]
+)
 def test_alone_on_a_fresh_sandbox(name: str) -> None:
     """By nbval, which has no code in common with ours; in sequence they run below."""
     with notebooks.workplace() as (folder, env):

@@ -15,13 +15,20 @@ from workshop import board, live
 from workshop.board import Class, Progress
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[ClassSandbox]:
-    room = start(tmp_path)
-    room.member("teacher", teacher=True)
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClassSandbox]:
+    room = start(tmp_path_factory.mktemp("class"))
     yield room
     room.serving.terminate()
     room.serving.wait(timeout=10)
+
+
+@pytest.fixture
+def running(sandbox: ClassSandbox) -> ClassSandbox:
+    """The sandbox of a class that nobody but the teacher has joined yet."""
+    sandbox.send_everyone_home()
+    sandbox.member("teacher", teacher=True)
+    return sandbox
 
 
 @pytest.fixture
@@ -157,6 +164,7 @@ def test_only_the_teacher_can_open_it(
 
 
 def test_the_live_board_keeps_looking(running: ClassSandbox, room: Class) -> None:
+    """The last test: it ends the sandbox."""
     watching = live.Live(room, seconds=0.05)
     assert "zoe" not in watching.look_once()
     wire(running.open("zoe"))
