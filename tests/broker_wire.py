@@ -4,9 +4,8 @@ import socket
 import ssl
 from pathlib import Path
 
-from sandbox.mqtt.fields import binary, text, variable
-from sandbox.mqtt.packets import V5, V311, Connect, Publish, Subscribe, Subscription
-from sandbox.mqtt.properties import Properties, encode_properties
+from sandbox.mqtt.packets import V5, V311, Connect, Properties, Publish, Subscribe, Subscription
+from sandbox.mqtt.properties import binary, encode_properties, text, variable
 
 TIMEOUT = 5.0
 """Seconds; an answer that takes longer fails the test."""

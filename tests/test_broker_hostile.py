@@ -16,8 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sandbox.mqtt import limits
-from sandbox.mqtt.packets import V5, V311, Connect, Publish
-from sandbox.mqtt.properties import Property
+from sandbox.mqtt.packets import V5, V311, Connect, Property, Publish
 
 MEGABYTE = 1 << 20
 DEVICES = 500

@@ -15,14 +15,15 @@ from sandbox.mqtt.packets import (
     Connect,
     Disconnect,
     Pingreq,
+    Property,
     Puback,
     Publish,
+    ReasonCode,
+    RefusedError,
     Subscribe,
     Subscription,
     Unsubscribe,
 )
-from sandbox.mqtt.properties import Property
-from sandbox.mqtt.reasons import Reason, RefusedError
 
 P = Property
 LIMIT = 1 << 20
@@ -151,7 +152,7 @@ def test_paho_reads_the_properties_of_our_answers():
     found, _ = PahoProperties(PacketTypes.CONNACK).unpack(data[4:])
     assert found.AssignedClientIdentifier == "näme"
     assert (found.MaximumQoS, found.ReceiveMaximum, found.TopicAliasMaximum) == (1, 100, 8)
-    refused = encoder.puback(V5, 7, Reason.NOT_AUTHORIZED, "no")
+    refused = encoder.puback(V5, 7, ReasonCode.NOT_AUTHORIZED, "no")
     assert refused[2:5] == b"\0\x07\x87"
     assert PahoProperties(PacketTypes.PUBACK).unpack(refused[5:])[0].ReasonString == "no"
 
@@ -220,4 +221,4 @@ def test_malformed_packets_are_refused(data):
 def test_a_long_packet_is_refused_before_it_arrives():
     with pytest.raises(RefusedError) as refused:
         list(frames(bytearray(b"\x30\x80\x80\x10"), 1000))
-    assert refused.value.code is Reason.PACKET_TOO_LARGE
+    assert refused.value.code is ReasonCode.PACKET_TOO_LARGE

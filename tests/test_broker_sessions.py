@@ -7,8 +7,7 @@ from broker_support import Sandbox, eventually
 from broker_wire import PUBACK, PUBLISH, encode_publish, encode_subscribe
 
 from sandbox.mqtt import limits
-from sandbox.mqtt.packets import V5, Publish, Subscribe, Subscription
-from sandbox.mqtt.properties import Property
+from sandbox.mqtt.packets import V5, Property, Publish, Subscribe, Subscription
 
 P = Property
 WELCOME, RESUMED = (0x20, b"\0\0"), (0x20, b"\x01\0")

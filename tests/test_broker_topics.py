@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.mqtt.reasons import RefusedError
+from sandbox.mqtt.packets import RefusedError
 from sandbox.mqtt.topics import Tree, check_filter, check_topic
 
 levels = st.sampled_from(["a", "b", "", "$aws", "ä"])

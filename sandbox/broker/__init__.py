@@ -2,6 +2,6 @@
 
 from sandbox.broker.server import Broker
 from sandbox.line import Refusal
-from sandbox.mqtt.reasons import RefusedError
+from sandbox.mqtt.packets import RefusedError
 
 __all__ = ["Broker", "Refusal", "RefusedError"]

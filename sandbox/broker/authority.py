@@ -1,15 +1,31 @@
-"""What one connection may do: the policies of its certificate, as they stand now."""
+"""Who may: every check of a CONNECT, a message and a SUBSCRIBE, in AWS's order.
 
+An :class:`Authority` asks the policies of one connection's certificate, as they are now. The
+functions after it say what is asked, and what AWS IoT refuses whatever the policies say.
+"""
+
+import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import iot_policy as policy
 from iot_policy.patterns import Context
+from sandbox.broker.link import Peer
 from sandbox.mqtt import limits
-from sandbox.mqtt.reasons import Reason, RefusedError
-from sandbox.registry import RegisteredCertificate, Registry
+from sandbox.mqtt.packets import (
+    V5,
+    Connect,
+    Property,
+    Publish,
+    ReasonCode,
+    RefusedError,
+    Subscribe,
+)
+from sandbox.mqtt.topics import check_topic
+from sandbox.registry import RegisteredCertificate, Registry, certificate_names
 
 ContextOf = Callable[[Sequence[policy.AttachedThing]], Context]
-"""Gives the values of a connection's policy variables, given the Things of its certificate."""
+"""Returns the values of a connection's policy variables, given the Things of its certificate."""
 
 
 class Authority:
@@ -21,7 +37,6 @@ class Authority:
         self._registry = registry
         self._certificate = certificate
         self._context_of = context_of
-        self._arn = certificate.arn.rpartition(":")[0]
         self._revision = -1
         self._decisions: dict[tuple[str, str], bool] = {}
         self._policies: list[policy.Policy] = []
@@ -30,32 +45,31 @@ class Authority:
 
     @property
     def certificate_id(self) -> str:
-        """Of the certificate that it speaks for."""
+        """The id of the certificate that it decides for."""
         return self._certificate.certificate_id
 
     @property
     def active(self) -> bool:
         """Whether the certificate is still registered, and ACTIVE."""
-        found = self._registry.certificate(self.certificate_id)
-        return found is not None and found.status == "ACTIVE"
+        return self._status() == "ACTIVE"
 
     def check_certificate(self) -> None:
         """Raise RefusedError unless the certificate is still registered, and ACTIVE."""
-        found = self._registry.certificate(self._certificate.certificate_id)
-        status = found.status if found else "deleted"
+        status = self._status()
         if status != "ACTIVE":
-            short = self._certificate.certificate_id[:8]
-            raise self._refusal(
-                "iot:Connect",
-                "",
-                f"certificate {short}… is {status}: only an ACTIVE one may connect",
-                f"certificate {status}",
+            raise RefusedError(
+                ReasonCode.NOT_AUTHORIZED,
+                f"certificate {self.certificate_id[:8]}… is {status}: "
+                "only an ACTIVE one may connect",
+                action="iot:Connect",
+                resource=self._certificate.arn,
+                problem=f"certificate {status}",
             )
 
     def allows(self, action: str, resource: str) -> bool:
-        """Whether the policies allow *action*, such as ``iot:Publish``, on ``topic/…``."""
+        """Return whether the policies allow *action*, such as ``iot:Publish``, on ``topic/…``."""
         if self._revision != self._registry.revision:
-            self._look_again()
+            self._read_policies()
         key = action, resource
         allowed = self._decisions.get(key)
         if allowed is None:
@@ -70,28 +84,33 @@ class Authority:
             raise self.explain(action, resource)
 
     def explain(self, action: str, resource: str) -> RefusedError:
-        """Say why *action* on *resource* is denied."""
+        """Return why *action* on *resource* is denied."""
+        request = self._request(action, resource)
         if self._unreadable:
-            return self._refusal(action, resource, self._unreadable, "unreadable policy")
-        found = policy.explain(self._policies, self._request(action, resource))
+            return RefusedError(
+                ReasonCode.NOT_AUTHORIZED,
+                self._unreadable,
+                action=action,
+                resource=request.resource,
+                problem="unreadable policy",
+            )
+        found = policy.explain(self._policies, request)
         return RefusedError(
-            Reason.NOT_AUTHORIZED,
+            ReasonCode.NOT_AUTHORIZED,
             found.hint,
             action=action,
-            resource=found.request.resource,
+            resource=request.resource,
             verdict=found.decision.verdict,
             explanation=str(found),
             problem=found.problem,
         )
 
-    def _refusal(self, action: str, resource: str, reason: str, problem: str) -> RefusedError:
-        arn = f"{self._arn}:{resource}" if resource else self._certificate.arn
-        return RefusedError(
-            Reason.NOT_AUTHORIZED, reason, action=action, resource=arn, problem=problem
-        )
+    def _status(self) -> str:
+        found = self._registry.certificate(self.certificate_id)
+        return found.status if found else "deleted"
 
-    def _look_again(self) -> None:
-        # The revision first: a change meanwhile makes the next decision look once more.
+    def _read_policies(self) -> None:
+        # The revision first: after a change meanwhile, the next decision reads them again.
         self._revision = self._registry.revision
         self._decisions.clear()
         self._context = self._context_of(self._registry.things(self._certificate))
@@ -100,11 +119,128 @@ class Authority:
             for name, text in self._registry.policies(self._certificate):
                 self._policies.append(policy.parse(name, text))
         except policy.MalformedPolicy as error:
-            # What cannot be read might be a Deny.
+            # The policy that cannot be read might hold a Deny: without it, nothing is allowed.
             self._policies, self._unreadable = [], f"policy {name} cannot be read: {error}"
 
     def _decide(self, action: str, resource: str) -> bool:
         return policy.decide(self._policies, self._request(action, resource)).verdict == "ALLOWED"
 
     def _request(self, action: str, resource: str) -> policy.Request:
-        return policy.Request(action, f"{self._arn}:{resource}", self._context)
+        return policy.Request(action, _arn(self._certificate, resource), self._context)
+
+
+def admit(
+    packet: Connect, registry: Registry, certificate: RegisteredCertificate, peer: Peer
+) -> Authority:
+    """Check a CONNECT: the certificate first, then what is asked, then the policies.
+
+    Args:
+        packet: Gets a client id from the broker if it has none.
+        registry: Says what the certificate may do.
+        certificate: The one that the client has proven to hold.
+        peer: Where the client comes from, and which host it asked for.
+
+    Returns:
+        What the connection may do from now on.
+
+    Raises:
+        RefusedError: it may not connect.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/connect-policy.html
+    """
+    if not packet.client_id:
+        packet.client_id, packet.assigned = _assigned_id(packet), True
+    will = packet.will
+    attributes = ["LastWill"] if will else []
+    if not packet.clean_start:
+        attributes.append("PersistentConnect")
+    context_of = partial(
+        policy.connection_context,
+        packet.client_id,
+        peer.address,
+        certificate.certificate_id,
+        certificate_names=certificate_names(certificate.pem),
+        domain_name=peer.server_name,
+        connect_attributes=attributes,
+        last_will_topic=_arn(certificate, f"topic/{will.topic}") if will else None,
+    )
+    authority = Authority(registry, certificate, context_of)
+    authority.check_certificate()
+    _check_connect(packet)
+    authority.check("iot:Connect", f"client/{packet.client_id}")
+    if will:
+        check_message(will, authority)
+    return authority
+
+
+def check_message(message: Publish, authority: Authority) -> None:
+    """Raise RefusedError unless *message* may be published: its form first, then the policies.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html#mqtt-differences
+    """
+    if message.qos > 1:
+        raise RefusedError(ReasonCode.QOS_NOT_SUPPORTED, "AWS IoT has no QoS 2: use QoS 0 or 1")
+    check_topic(message.topic)
+    if len(message.payload) > limits.PAYLOAD_BYTES:
+        raise RefusedError(
+            ReasonCode.PACKET_TOO_LARGE,
+            f"a payload of {len(message.payload)} bytes; "
+            f"AWS IoT takes {limits.PAYLOAD_BYTES} at most",
+        )
+    resource = f"topic/{message.topic}"
+    authority.check("iot:Publish", resource)
+    if message.retain:
+        if message.topic.startswith("$"):
+            raise RefusedError(
+                ReasonCode.TOPIC_NAME_INVALID, "a reserved topic ($…) takes no retained message"
+            )
+        authority.check("iot:RetainPublish", resource)
+
+
+def check_subscribe(packet: Subscribe) -> None:
+    """Raise RefusedError if AWS IoT takes no such SUBSCRIBE, whatever the policies say."""
+    if Property.SUBSCRIPTION_IDENTIFIER in packet.properties:
+        raise RefusedError(
+            ReasonCode.SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED,
+            "AWS IoT has no subscription identifiers",
+        )
+    if len(packet.subscriptions) > limits.FILTERS_PER_SUBSCRIBE:
+        raise RefusedError(
+            ReasonCode.QUOTA_EXCEEDED,
+            f"a SUBSCRIBE has {limits.FILTERS_PER_SUBSCRIBE} filters at most",
+        )
+    if any(each.qos > 1 for each in packet.subscriptions):
+        raise RefusedError(
+            ReasonCode.QOS_NOT_SUPPORTED, "AWS IoT has no QoS 2: subscribe with QoS 0 or 1"
+        )
+
+
+def _check_connect(packet: Connect) -> None:
+    if len(packet.client_id.encode()) > limits.CLIENT_ID_BYTES:
+        raise RefusedError(
+            ReasonCode.CLIENT_IDENTIFIER_NOT_VALID,
+            f"a client id of AWS IoT has {limits.CLIENT_ID_BYTES} bytes at most",
+        )
+    if packet.client_id.startswith("$") and not packet.assigned:
+        raise RefusedError(
+            ReasonCode.CLIENT_IDENTIFIER_NOT_VALID,
+            "a client id does not begin with $: AWS IoT's own do",
+        )
+    if Property.AUTHENTICATION_METHOD in packet.properties:
+        raise RefusedError(
+            ReasonCode.BAD_AUTHENTICATION_METHOD,
+            "AWS IoT knows a device by its certificate, not by an authentication method",
+        )
+
+
+def _assigned_id(packet: Connect) -> str:
+    if packet.version != V5 and not packet.clean_start:
+        raise RefusedError(
+            ReasonCode.CLIENT_IDENTIFIER_NOT_VALID,
+            "a persistent session needs a client id: give one, or ask for a clean session",
+        )
+    return f"$GEN/{uuid.uuid4()}"
+
+
+def _arn(certificate: RegisteredCertificate, resource: str) -> str:
+    return policy.arn(certificate.region, certificate.account, resource)

@@ -1,4 +1,4 @@
-"""What was refused, to whom, and why: one line of log each, and the last ones kept."""
+"""Records what was refused, to which client, and why."""
 
 import logging
 from collections import defaultdict, deque
@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 from sandbox.line import Refusal
 from sandbox.mqtt import limits
-from sandbox.mqtt.reasons import RefusedError
+from sandbox.mqtt.packets import RefusedError
 from sandbox.registry import RegisteredCertificate
 
 _log = logging.getLogger("sandbox")
 
 
 class Refusals:
-    """Keeps the last refusals of each account."""
+    """Logs each refusal in one line, and keeps the last ones of each account."""
 
     def __init__(self) -> None:
         self._kept: defaultdict[str, deque[Refusal]] = defaultdict(
@@ -23,7 +23,7 @@ class Refusals:
     def record(
         self, error: RefusedError, client_id: str, certificate: RegisteredCertificate | None
     ) -> None:
-        """Log a refusal, and keep it where the account is known."""
+        """Log a refusal, and keep it if the account is known."""
         refusal = Refusal(
             datetime.now(UTC),
             client_id[: limits.CLIENT_ID_BYTES],
@@ -40,11 +40,11 @@ class Refusals:
         _log.warning("%s", _one_line(str(refusal)))
 
     def of(self, account: str) -> list[Refusal]:
-        """The last refusals of an account, the newest last."""
-        # Asked from other threads: get() never adds an account, list() copies in one step.
+        """Return the last refusals of an account, the newest last."""
+        # Called from other threads: get() never adds an account, list() copies in one step.
         return list(self._kept.get(account, ()))
 
 
 def _one_line(text: str) -> str:
-    """Make what a device sent harmless in a log: no line breaks, no control characters."""
+    """Escape line breaks and control characters, so that a device cannot forge lines of the log."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

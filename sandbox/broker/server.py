@@ -1,27 +1,27 @@
-"""The MQTT broker of the sandbox: what AWS IoT's device endpoint does, on loopback."""
+"""The MQTT broker of the sandbox: it does what AWS IoT's device endpoint does, on loopback."""
 
 import asyncio
 import ipaddress
 import time
 from pathlib import Path
 
-from sandbox.broker.connection import Connection, Services
-from sandbox.broker.tls import Trust
+from sandbox.broker.connection import Services
+from sandbox.broker.tls import TlsLink, Trust
 from sandbox.line import Refusal
 from sandbox.mqtt import limits
-from sandbox.mqtt.packets import Publish
-from sandbox.mqtt.reasons import Reason, RefusedError
+from sandbox.mqtt.packets import Publish, ReasonCode, RefusedError
 from sandbox.mqtt.topics import check_topic
 from sandbox.registry import Registry
 
 _STOP_SECONDS = 1.0
+"""How long clients may take to hang up when the broker stops."""
 
 
 class Broker:
     """Serves devices over MQTT 3.1.1 and 5, with the registry's certificates and policies.
 
     Args:
-        registry: Read at each decision; a change that it is told of acts at once.
+        registry: Read at each decision; a change that it is told of takes effect at once.
         state_dir: Where the broker's certificate authority is kept between runs.
         connect_seconds: How long a client may take from its TCP connection to its CONNECT.
 
@@ -35,7 +35,8 @@ class Broker:
         *,
         connect_seconds: float = limits.CONNECT_SECONDS,
     ) -> None:
-        self._services = Services(registry, Trust(registry, state_dir), connect_seconds)
+        self._services = Services(registry, connect_seconds)
+        self._trust = Trust(registry, state_dir)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
@@ -43,13 +44,13 @@ class Broker:
     @property
     def ca_file(self) -> Path:
         """What clients check the broker's certificate against; the same after a restart."""
-        return self._services.trust.ca_file
+        return self._trust.ca_file
 
     @property
     def connections(self) -> int:
         """How many clients are connected."""
         return sum(
-            each.client is not None and not each.closing
+            each.client is not None and not each.link.closing
             for each in list(self._services.connections)
         )
 
@@ -58,10 +59,10 @@ class Broker:
 
         Args:
             host: An address of this machine that no other machine can reach.
-            port: Where to listen; if it is taken, or 0, any free one.
+            port: Where to listen; if it is taken, or 0, on any free one.
 
         Returns:
-            The port.
+            The port that it listens on.
 
         Raises:
             ValueError: *host* is not a loopback address.
@@ -78,19 +79,19 @@ class Broker:
         return bound
 
     async def stop(self) -> None:
-        """Take no more clients, say good-bye to those that are there, and close."""
+        """Accept no more clients, say good-bye to those that are connected, and close."""
         if self._server is None or self._sweeper is None:
             return
         self._server.close()
         self._sweeper.cancel()
-        reason = RefusedError(Reason.SERVER_SHUTTING_DOWN, "the sandbox stops")
+        reason = RefusedError(ReasonCode.SERVER_SHUTTING_DOWN, "the sandbox stops")
         for connection in list(self._services.connections):
             connection.end(reason)
         deadline = time.monotonic() + _STOP_SECONDS
         while self._services.connections and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
         for connection in list(self._services.connections):
-            connection.abort()
+            connection.link.abort()
         self._server = self._sweeper = None
 
     def publish(
@@ -103,7 +104,7 @@ class Broker:
         qos: int = 0,
         retain: bool = False,
     ) -> None:
-        """Deliver a message that came by HTTP; may be called from any thread.
+        """Deliver a message that came by HTTP. It may be called from any thread.
 
         Args:
             account: Whose subscribers get it, as far as their iot:Receive allows.
@@ -121,7 +122,7 @@ class Broker:
         check_topic(topic)
         if len(payload) > limits.PAYLOAD_BYTES:
             raise RefusedError(
-                Reason.PACKET_TOO_LARGE, f"a payload has {limits.PAYLOAD_BYTES} bytes at most"
+                ReasonCode.PACKET_TOO_LARGE, f"a payload has {limits.PAYLOAD_BYTES} bytes at most"
             )
         if self._loop is None:
             raise RuntimeError("the broker has not been started")
@@ -129,17 +130,20 @@ class Broker:
         self._loop.call_soon_threadsafe(self._publish, account, region, message)
 
     def published(self) -> set[str]:
-        """The accounts whose devices have published since this was last asked."""
+        """Return the accounts whose devices have published since this was last asked."""
         return self._services.endpoints.published()
 
     def refusals(self, account: str) -> list[Refusal]:
-        """The last 100 refusals of an account, the newest last."""
+        """Return the last 100 refusals of an account, the newest last."""
         return self._services.refusals.of(account)
 
     async def _listen(self, host: str, port: int) -> asyncio.Server:
         loop = asyncio.get_running_loop()
         return await loop.create_server(
-            lambda: Connection(self._services), host, port, backlog=limits.CONNECTIONS
+            lambda: TlsLink(self._trust, self._services.accept),
+            host,
+            port,
+            backlog=limits.CONNECTIONS,
         )
 
     def _publish(self, account: str, region: str, message: Publish) -> None:
@@ -149,10 +153,7 @@ class Broker:
             self._services.refusals.record(error, "", None)
 
     def _sweep(self) -> None:
-        # The next one first: whatever happens in this one, certificates go on being looked at.
+        # The next one is scheduled first: whatever happens in this one, the sweeps go on.
         assert self._loop is not None
         self._sweeper = self._loop.call_later(limits.SWEEP_SECONDS, self._sweep)
-        now = time.monotonic()
-        for connection in list(self._services.connections):
-            connection.check(now)
-        self._services.endpoints.expire()
+        self._services.sweep()

@@ -1,4 +1,4 @@
-"""From bytes to packets, for what a client may send. Pure: no connection, no policy.
+"""From bytes to packets: what a client may send.
 
 Sources: https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/mqtt-v3.1.1.html and
 https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html
@@ -6,22 +6,25 @@ https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html
 
 from collections.abc import Callable, Iterator
 
-from sandbox.mqtt.fields import Reader
 from sandbox.mqtt.packets import (
+    NO_PROPERTIES,
     V5,
     V311,
     Connect,
     Disconnect,
+    MalformedError,
     Packet,
     Pingreq,
+    Property,
     Puback,
     Publish,
+    ReasonCode,
+    RefusedError,
     Subscribe,
     Subscription,
     Unsubscribe,
 )
-from sandbox.mqtt.properties import NO_PROPERTIES, Property, read_properties
-from sandbox.mqtt.reasons import MalformedError, Reason, RefusedError
+from sandbox.mqtt.properties import Reader, read_properties
 
 P = Property
 _MESSAGE = frozenset(
@@ -60,7 +63,7 @@ def frames(buffer: bytearray, limit: int) -> Iterator[tuple[int, bytes]]:
 
     Args:
         buffer: What has arrived so far; an incomplete packet stays in it.
-        limit: The longest packet to wait for, in bytes.
+        limit: The most bytes that a packet may have after its length.
 
     Yields:
         A packet's first byte (type and flags) and its body.
@@ -86,7 +89,7 @@ def frames(buffer: bytearray, limit: int) -> Iterator[tuple[int, bytes]]:
                         break
             if length > limit:
                 raise RefusedError(
-                    Reason.PACKET_TOO_LARGE,
+                    ReasonCode.PACKET_TOO_LARGE,
                     f"a packet of {length} bytes; AWS IoT takes {limit} at most",
                 )
             if at + length > end:
@@ -101,7 +104,7 @@ def decode(first: int, body: bytes, version: int) -> Packet:
     """Read a packet that a client has sent.
 
     Args:
-        first: Its first byte: the type in the upper half, flags in the lower.
+        first: Its first byte: the type in the upper four bits, flags in the lower four.
         body: All that comes after its length.
         version: 4 for MQTT 3.1.1, 5 for MQTT 5; a CONNECT says its own.
 
@@ -116,10 +119,10 @@ def decode(first: int, body: bytes, version: int) -> Packet:
     decoder = _DECODERS.get(kind)
     if decoder is None:
         raise RefusedError(
-            Reason.PROTOCOL_ERROR, f"a packet of type {kind} that no client may send here"
+            ReasonCode.PROTOCOL_ERROR, f"a packet of type {kind} that no client may send here"
         )
     packet = decoder(reader, version)
-    reader.end()
+    reader.expect_end()
     return packet
 
 
@@ -138,7 +141,7 @@ def _connect(reader: Reader, _: int) -> Connect:
     protocol, version = reader.text(), reader.byte()
     if protocol != "MQTT" or version not in (V311, V5):
         raise RefusedError(
-            Reason.UNSUPPORTED_PROTOCOL_VERSION,
+            ReasonCode.UNSUPPORTED_PROTOCOL_VERSION,
             f"protocol {protocol!r:.20} level {version}; AWS IoT speaks MQTT 3.1.1 and 5",
         )
     flags, keep_alive = reader.byte(), reader.short()
@@ -148,7 +151,7 @@ def _connect(reader: Reader, _: int) -> Connect:
     client_id = reader.text()
     will = _will(flags, reader, version)
     if flags & 0x80:
-        reader.text()  # the user name: a certificate speaks for the client, so nobody reads it
+        reader.text()  # the user name, which nobody reads: the certificate says who it is
     if flags & 0x40:
         if version == V311 and not flags & 0x80:
             raise MalformedError("a password without a user name")
@@ -209,7 +212,7 @@ def _pingreq(_: Reader, __: int) -> Pingreq:
 
 
 def _disconnect(reader: Reader, version: int) -> Disconnect:
-    reason = reader.byte() if version == V5 and reader.more() else Reason.SUCCESS
+    reason = reader.byte() if version == V5 and reader.more() else ReasonCode.SUCCESS
     more = version == V5 and reader.more()
     properties = read_properties(reader, _DISCONNECT) if more else NO_PROPERTIES
     return Disconnect(reason, properties)

@@ -1,16 +1,14 @@
-"""From packets to bytes, for what the broker sends, in both versions of MQTT. Pure."""
+"""From values to bytes: what the broker sends, in both versions of MQTT."""
 
 from collections.abc import Sequence
 
 from sandbox.mqtt import limits
-from sandbox.mqtt.fields import text, variable
-from sandbox.mqtt.packets import V5, V311
-from sandbox.mqtt.properties import NO_PROPERTIES, Properties, Property, encode_properties
-from sandbox.mqtt.reasons import Reason
+from sandbox.mqtt.packets import NO_PROPERTIES, V5, V311, Properties, Property, ReasonCode
+from sandbox.mqtt.properties import encode_properties, text, variable
 
 PINGRESP = b"\xd0\x00"
 _UNACCEPTABLE_PROTOCOL_VERSION = 1
-"""The one refusal that an MQTT 3.1.1 client is told of; after any other AWS IoT just hangs up."""
+"""The only refusal that an MQTT 3.1.1 client is told; after any other, AWS IoT just hangs up."""
 _OFFER: Properties = {
     Property.RECEIVE_MAXIMUM: limits.UNACKNOWLEDGED,
     Property.MAXIMUM_QOS: 1,
@@ -22,16 +20,16 @@ _OFFER: Properties = {
 
 
 def connack(version: int, *, session_present: bool, granted: Properties = NO_PROPERTIES) -> bytes:
-    """Welcome a client; *granted* is what it asked for otherwise than it gets it (MQTT 5)."""
+    """Welcome a client; *granted* is what it gets instead of what it asked for (MQTT 5)."""
     tail = encode_properties({**_OFFER, **granted}) if version == V5 else b""
-    return _packet(0x20, bytes((session_present, Reason.SUCCESS)) + tail)
+    return _packet(0x20, bytes((session_present, ReasonCode.SUCCESS)) + tail)
 
 
-def connack_refused(version: int, reason: Reason, why: str) -> bytes:
-    """Turn a client away: empty where AWS IoT closes an MQTT 3.1.1 connection without a word."""
+def connack_refused(version: int, code: ReasonCode, why: str) -> bytes:
+    """Turn a client away; empty for an MQTT 3.1.1 client on which AWS IoT hangs up in silence."""
     if version == V5:
-        return _packet(0x20, bytes((0, reason)) + _reason_string(why))
-    if reason is Reason.UNSUPPORTED_PROTOCOL_VERSION:
+        return _packet(0x20, bytes((0, code)) + _reason_string(why))
+    if code is ReasonCode.UNSUPPORTED_PROTOCOL_VERSION:
         return _packet(0x20, bytes((0, _UNACCEPTABLE_PROTOCOL_VERSION)))
     return b""
 
@@ -46,7 +44,7 @@ def publish(
     duplicate: bool = False,
     carried: Properties = NO_PROPERTIES,
 ) -> bytes:
-    """Deliver a message: with QoS 1 where it has a packet identifier, else with QoS 0."""
+    """Deliver a message: with QoS 1 if it has a packet identifier, else with QoS 0."""
     first = 0x30 | duplicate << 3 | (packet_id > 0) << 1 | retain
     head = text(topic)
     if packet_id:
@@ -56,11 +54,13 @@ def publish(
     return _packet(first, head + payload)
 
 
-def puback(version: int, packet_id: int, reason: Reason = Reason.SUCCESS, why: str = "") -> bytes:
+def puback(
+    version: int, packet_id: int, code: ReasonCode = ReasonCode.SUCCESS, why: str = ""
+) -> bytes:
     """Acknowledge a QoS 1 message, or refuse it (MQTT 5 only)."""
-    if version == V311 or reason is Reason.SUCCESS:
+    if version == V311 or code is ReasonCode.SUCCESS:
         return b"\x40\x02" + packet_id.to_bytes(2, "big")
-    return _packet(0x40, packet_id.to_bytes(2, "big") + bytes((reason,)) + _reason_string(why))
+    return _packet(0x40, packet_id.to_bytes(2, "big") + bytes((code,)) + _reason_string(why))
 
 
 def suback(version: int, packet_id: int, codes: Sequence[int], why: str = "") -> bytes:
@@ -77,9 +77,9 @@ def unsuback(version: int, packet_id: int, codes: Sequence[int]) -> bytes:
     return _packet(0xB0, head + (b"\0" + bytes(codes) if version == V5 else b""))
 
 
-def disconnect(version: int, reason: Reason, why: str) -> bytes:
-    """Say why the broker hangs up: empty in MQTT 3.1.1, whose servers cannot."""
-    return _packet(0xE0, bytes((reason,)) + _reason_string(why)) if version == V5 else b""
+def disconnect(version: int, code: ReasonCode, why: str) -> bytes:
+    """Say why the broker hangs up; empty in MQTT 3.1.1, whose servers cannot say it."""
+    return _packet(0xE0, bytes((code,)) + _reason_string(why)) if version == V5 else b""
 
 
 def _packet(first: int, body: bytes) -> bytes:

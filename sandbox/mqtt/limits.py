@@ -1,4 +1,4 @@
-"""What the broker allows: AWS IoT's quotas, and bounds of our own where AWS names none.
+"""What the broker allows: AWS IoT's quotas, and bounds of its own where AWS names none.
 
 Source: https://docs.aws.amazon.com/general/latest/gr/iot-core.html#message-broker-limits
 """
@@ -9,26 +9,26 @@ TOPIC_BYTES = 256
 TOPIC_SLASHES = 7
 PAYLOAD_BYTES = 128 * 1024
 PACKET_BYTES = 146 * 1024
-FILTERS_A_SUBSCRIBE = 8
-SUBSCRIPTIONS_A_CONNECTION = 50
+FILTERS_PER_SUBSCRIBE = 8
+SUBSCRIPTIONS_PER_CONNECTION = 50
 UNACKNOWLEDGED = 100
 """QoS 1 messages on their way to one client."""
 TOPIC_ALIASES = 8
 KEEP_ALIVE_SECONDS = 1200
-"""The longest keep-alive, and the one of a client that asks for none."""
+"""The longest keep-alive; also that of a client that asks for none."""
 SESSION_SECONDS = 3600
 """How long an MQTT 3.1.1 session outlives its connection."""
 SESSION_SECONDS_MAX = 7 * 24 * 3600
 
-# Ours: a sandbox on a laptop must not grow without bound.
+# The sandbox's own: on a laptop it must not grow without bound.
 PROPERTIES_BYTES = 8 * 1024
 """The MQTT 5 properties of one packet."""
 PROPERTY_WEIGHT = 256
-"""What one property of a message that waits counts for, in bytes: Python keeps it as objects."""
+"""Bytes that each property of a waiting message counts for: Python keeps it as objects."""
 CONNECTIONS = 900
 """Fits under the usual 1024 open files of a process."""
 SESSIONS = 2000
-"""Kept for clients that are away, in one account and Region."""
+"""In one account and Region, those of clients that are away included."""
 QUEUED_MESSAGES = 1000
 """Waiting for one client."""
 QUEUED_BYTES = 1024 * 1024
@@ -40,12 +40,12 @@ REFUSALS = 100
 DECISIONS = 1000
 """Policy decisions remembered for one connection."""
 CONNECT_SECONDS = 10.0
-"""From the TCP connection to the CONNECT packet."""
+"""How long a client may take from its TCP connection to its CONNECT."""
 LINGER_SECONDS = 2.0
-"""For a client to hang up after the broker has."""
+"""How long a client may take to hang up after the broker has."""
 LINGER_BYTES = 1024 * 1024
-"""The most that is read, and thrown away, meanwhile."""
+"""The most that is read, and thrown away, in that time."""
 SEND_BUFFER_BYTES = 64 * 1024
-"""What the system keeps for a client that does not read; by itself it would take megabytes."""
+"""What the system buffers for a client that does not read; its default is megabytes."""
 SWEEP_SECONDS = 1.0
-"""From one look at certificates and keep-alives to the next."""
+"""How often certificates, keep-alives and expired sessions are looked at."""

@@ -1,63 +1,21 @@
-"""What an MQTT 5 packet may carry beside its fixed fields.
+"""What packets are made of: integers, bytes and text, and the properties of MQTT 5.
 
-Source: https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html#_Toc3901027
+Sources: https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html#_Toc3901006 (fields) and
+https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html#_Toc3901027 (properties)
 """
 
-from collections.abc import Mapping
-from enum import IntEnum
-from types import MappingProxyType
-
 from sandbox.mqtt import limits
-from sandbox.mqtt.fields import Reader, binary, text, variable
-from sandbox.mqtt.reasons import MalformedError, Reason, RefusedError
-
-
-class Property(IntEnum):
-    """The properties, by their identifiers."""
-
-    PAYLOAD_FORMAT = 1
-    MESSAGE_EXPIRY = 2
-    CONTENT_TYPE = 3
-    RESPONSE_TOPIC = 8
-    CORRELATION_DATA = 9
-    SUBSCRIPTION_IDENTIFIER = 11
-    SESSION_EXPIRY = 17
-    ASSIGNED_CLIENT_ID = 18
-    SERVER_KEEP_ALIVE = 19
-    AUTHENTICATION_METHOD = 21
-    AUTHENTICATION_DATA = 22
-    REQUEST_PROBLEM_INFORMATION = 23
-    WILL_DELAY = 24
-    REQUEST_RESPONSE_INFORMATION = 25
-    RESPONSE_INFORMATION = 26
-    SERVER_REFERENCE = 28
-    REASON_STRING = 31
-    RECEIVE_MAXIMUM = 33
-    TOPIC_ALIAS_MAXIMUM = 34
-    TOPIC_ALIAS = 35
-    MAXIMUM_QOS = 36
-    RETAIN_AVAILABLE = 37
-    USER_PROPERTY = 38
-    MAXIMUM_PACKET_SIZE = 39
-    WILDCARD_SUBSCRIPTION_AVAILABLE = 40
-    SUBSCRIPTION_IDENTIFIER_AVAILABLE = 41
-    SHARED_SUBSCRIPTION_AVAILABLE = 42
-
+from sandbox.mqtt.packets import (
+    NO_PROPERTIES,
+    MalformedError,
+    Properties,
+    Property,
+    ReasonCode,
+    RefusedError,
+    Value,
+)
 
 P = Property
-Value = int | str | bytes | list[tuple[str, str]]
-Properties = Mapping[Property, Value]
-"""Each property's value; the user properties, which may repeat, are a list of pairs."""
-NO_PROPERTIES: Properties = MappingProxyType({})
-
-
-def number(values: Properties, name: Property, default: int) -> int:
-    """The value of a property that is a number."""
-    value = values.get(name, default)
-    assert isinstance(value, int)
-    return value
-
-
 FLAGS = frozenset(
     {
         P.PAYLOAD_FORMAT,
@@ -70,23 +28,126 @@ FLAGS = frozenset(
         P.SHARED_SUBSCRIPTION_AVAILABLE,
     }
 )
-"""One byte, 0 or 1."""
+"""Properties of one byte, 0 or 1."""
 SHORTS = frozenset({P.SERVER_KEEP_ALIVE, P.RECEIVE_MAXIMUM, P.TOPIC_ALIAS_MAXIMUM, P.TOPIC_ALIAS})
+"""Properties of two bytes."""
 LONGS = frozenset({P.MESSAGE_EXPIRY, P.SESSION_EXPIRY, P.WILL_DELAY, P.MAXIMUM_PACKET_SIZE})
+"""Properties of four bytes."""
 BINARIES = frozenset({P.CORRELATION_DATA, P.AUTHENTICATION_DATA})
 NEVER_ZERO = frozenset(
     {P.RECEIVE_MAXIMUM, P.MAXIMUM_PACKET_SIZE, P.TOPIC_ALIAS, P.SUBSCRIPTION_IDENTIFIER}
 )
 
 
+class Reader:
+    """Reads one packet's fields from front to back, or raises MalformedError."""
+
+    __slots__ = ("_at", "_data")
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def take(self, length: int) -> bytes:
+        """Read the next *length* bytes."""
+        start = self._at
+        self._at = end = start + length
+        if end > len(self._data):
+            raise MalformedError("it ends too early")
+        return self._data[start:end]
+
+    def rest(self) -> bytes:
+        """Read all that is left."""
+        start, self._at = self._at, len(self._data)
+        return self._data[start:]
+
+    def more(self) -> bool:
+        """Return whether anything is left."""
+        return self._at < len(self._data)
+
+    def expect_end(self) -> None:
+        """Raise MalformedError if anything is left."""
+        if self.more():
+            raise MalformedError("bytes after its end")
+
+    def byte(self) -> int:
+        """Read an integer of one byte."""
+        return self.take(1)[0]
+
+    def short(self) -> int:
+        """Read an integer of two bytes, big-endian."""
+        return int.from_bytes(self.take(2), "big")
+
+    def long(self) -> int:
+        """Read an integer of four bytes, big-endian."""
+        return int.from_bytes(self.take(4), "big")
+
+    def variable(self) -> int:
+        """Read an integer of one to four bytes: seven bits in each, the lowest first."""
+        value = 0
+        for shift in (0, 7, 14, 21):
+            byte = self.byte()
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value
+        raise MalformedError("a length of more than four bytes")
+
+    def binary(self) -> bytes:
+        """Read a length of two bytes, then that many bytes."""
+        # take() and short() written out: this reads the topic of every message.
+        start = self._at + 2
+        self._at = end = start + int.from_bytes(self._data[self._at : start], "big")
+        if end > len(self._data):
+            raise MalformedError("it ends too early")
+        return self._data[start:end]
+
+    def text(self) -> str:
+        """Read a length of two bytes, then that many bytes of UTF-8 with no null character."""
+        try:
+            text = self.binary().decode()
+        except UnicodeDecodeError:
+            raise MalformedError("text that is not UTF-8") from None
+        if "\0" in text:
+            raise MalformedError("a null character in text")
+        return text
+
+
+def variable(value: int) -> bytes:
+    """Encode an integer below 2**28 in one to four bytes.
+
+    >>> variable(127).hex(), variable(128).hex()
+    ('7f', '8001')
+    """
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+def binary(value: bytes) -> bytes:
+    """Encode bytes, after two bytes of length."""
+    return len(value).to_bytes(2, "big") + value
+
+
+def text(value: str) -> bytes:
+    """Encode text as UTF-8, after two bytes of length.
+
+    >>> text("a/b").hex(" ")
+    '00 03 61 2f 62'
+    """
+    return binary(value.encode())
+
+
 def read_properties(reader: Reader, allowed: frozenset[Property]) -> Properties:
-    """A length, and so many bytes of properties."""
+    """Read a length, then that many bytes of properties, each one of *allowed*."""
     length = reader.variable()
     if not length:
         return NO_PROPERTIES
     if length > limits.PROPERTIES_BYTES:
         raise RefusedError(
-            Reason.PACKET_TOO_LARGE,
+            ReasonCode.PACKET_TOO_LARGE,
             f"{length} bytes of properties; {limits.PROPERTIES_BYTES} at most",
         )
     inner = Reader(reader.take(length))
@@ -98,7 +159,9 @@ def read_properties(reader: Reader, allowed: frozenset[Property]) -> Properties:
             users.append((inner.text(), inner.text()))
             found[name] = users
         elif name in found:
-            raise RefusedError(Reason.PROTOCOL_ERROR, f"the property {name.name} is given twice")
+            raise RefusedError(
+                ReasonCode.PROTOCOL_ERROR, f"the property {name.name} is given twice"
+            )
         else:
             found[name] = _read_value(inner, name)
     return found
@@ -111,7 +174,9 @@ def _read_name(reader: Reader, allowed: frozenset[Property]) -> Property:
     except ValueError:
         raise MalformedError(f"an unknown property, {identifier}") from None
     if name not in allowed:
-        raise RefusedError(Reason.PROTOCOL_ERROR, f"the property {name.name} does not belong here")
+        raise RefusedError(
+            ReasonCode.PROTOCOL_ERROR, f"the property {name.name} does not belong here"
+        )
     return name
 
 
@@ -120,7 +185,7 @@ def _read_value(reader: Reader, name: Property) -> Value:
     if name in FLAGS:
         value = reader.byte()
         if value > 1:
-            raise RefusedError(Reason.PROTOCOL_ERROR, f"the property {name.name} is 0 or 1")
+            raise RefusedError(ReasonCode.PROTOCOL_ERROR, f"the property {name.name} is 0 or 1")
     elif name in SHORTS:
         value = reader.short()
     elif name in LONGS:
@@ -132,12 +197,12 @@ def _read_value(reader: Reader, name: Property) -> Value:
     else:
         value = reader.text()
     if value == 0 and name in NEVER_ZERO:
-        raise RefusedError(Reason.PROTOCOL_ERROR, f"the property {name.name} is never 0")
+        raise RefusedError(ReasonCode.PROTOCOL_ERROR, f"the property {name.name} is never 0")
     return value
 
 
 def encode_properties(values: Properties) -> bytes:
-    """Encode MQTT 5 properties behind their length."""
+    """Encode MQTT 5 properties, after their length."""
     encoded = b"".join(_property(name, value) for name, value in values.items())
     return variable(len(encoded)) + encoded
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Generic, TypeVar
 
 from sandbox.mqtt import limits
-from sandbox.mqtt.reasons import Reason, RefusedError
+from sandbox.mqtt.packets import ReasonCode, RefusedError
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -16,10 +16,10 @@ V = TypeVar("V")
 @lru_cache(maxsize=1024)
 def check_topic(topic: str) -> None:
     """Raise RefusedError unless a message can be published to *topic*."""
-    _check_size(topic, "topic", Reason.TOPIC_NAME_INVALID)
+    _check_size(topic, "topic", ReasonCode.TOPIC_NAME_INVALID)
     if "+" in topic or "#" in topic:
         raise RefusedError(
-            Reason.TOPIC_NAME_INVALID,
+            ReasonCode.TOPIC_NAME_INVALID,
             "a message is published to one topic: + and # belong in the filter of a subscription",
         )
 
@@ -28,28 +28,26 @@ def check_filter(topic_filter: str) -> None:
     """Raise RefusedError unless *topic_filter* can be subscribed to."""
     if topic_filter.startswith("$share/"):
         raise RefusedError(
-            Reason.SHARED_SUBSCRIPTIONS_NOT_SUPPORTED,
+            ReasonCode.SHARED_SUBSCRIPTIONS_NOT_SUPPORTED,
             "this sandbox has no shared subscriptions: subscribe without $share/<group>/",
         )
-    _check_size(topic_filter, "topic filter", Reason.TOPIC_FILTER_INVALID)
+    _check_size(topic_filter, "topic filter", ReasonCode.TOPIC_FILTER_INVALID)
     levels = topic_filter.split("/")
     alone = all(level in ("+", "#") for level in levels if "+" in level or "#" in level)
     if not alone or "#" in levels[:-1]:
         raise RefusedError(
-            Reason.TOPIC_FILTER_INVALID,
+            ReasonCode.TOPIC_FILTER_INVALID,
             "in a topic filter + and # stand alone between slashes, and # comes last",
         )
 
 
-def _check_size(topic: str, what: str, reason: Reason) -> None:
+def _check_size(topic: str, what: str, code: ReasonCode) -> None:
     if not topic:
-        raise RefusedError(reason, f"the {what} is empty")
+        raise RefusedError(code, f"the {what} is empty")
     if len(topic) > limits.TOPIC_BYTES // 4 and len(topic.encode()) > limits.TOPIC_BYTES:
-        raise RefusedError(reason, f"a {what} of AWS IoT has {limits.TOPIC_BYTES} bytes at most")
+        raise RefusedError(code, f"a {what} of AWS IoT has {limits.TOPIC_BYTES} bytes at most")
     if topic.count("/") > limits.TOPIC_SLASHES:
-        raise RefusedError(
-            reason, f"a {what} of AWS IoT has {limits.TOPIC_SLASHES} slashes at most"
-        )
+        raise RefusedError(code, f"a {what} of AWS IoT has {limits.TOPIC_SLASHES} slashes at most")
 
 
 class _Node(Generic[K, V]):
@@ -61,7 +59,7 @@ class _Node(Generic[K, V]):
 
 
 class Tree(Generic[K, V]):
-    """What hangs on each topic filter, found by topic in a step a level.
+    """The values that hang on topic filters, found by topic: one step per level of the topic.
 
     >>> tree = Tree[str, int]()
     >>> for filter in ("a/b", "a/+", "a/#", "+/c", "#"):
@@ -74,14 +72,14 @@ class Tree(Generic[K, V]):
         self._root: _Node[K, V] = _Node()
 
     def add(self, topic_filter: str, key: K, value: V) -> None:
-        """Hang *value* on the filter, in place of what *key* had there."""
+        """Hang *value* on the filter; it replaces what *key* had there."""
         node = self._root
         for level in topic_filter.split("/"):
             node = node.children.setdefault(level, _Node())
         node.entries[key] = value
 
     def remove(self, topic_filter: str, key: K) -> None:
-        """Take away what *key* has on the filter, and the branches that nothing needs now."""
+        """Remove what *key* has on the filter, and the branches that are then empty."""
         path, node = [], self._root
         for level in topic_filter.split("/"):
             path.append((node, level))
@@ -93,7 +91,7 @@ class Tree(Generic[K, V]):
             node = parent
 
     def match(self, topic: str) -> list[tuple[K, V]]:
-        """All that hangs on the filters that match *topic*.
+        """Return all that hangs on the filters that match *topic*.
 
         As on AWS IoT, ``a/#`` does not match ``a`` itself. As in MQTT, a wildcard at the front
         does not match a topic that begins with ``$``.

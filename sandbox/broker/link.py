@@ -1,0 +1,69 @@
+"""The link between a broker connection and its peer: who calls whom, and with what.
+
+A link carries bytes, and knows who is at the other end; what the bytes mean is the connection's
+matter. Each side knows the other by one of the two protocols here. The same style holds all the way
+up: the link calls its connection, the connection its client, and a session its subscriber, by
+methods of theirs that are named after what has happened.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from sandbox.mqtt.packets import RefusedError
+
+
+@dataclass(frozen=True)
+class Peer:
+    """What a link knows of the other end."""
+
+    address: str
+    """The IP address that it comes from."""
+    certificate_id: str | None
+    """The id of the certificate that it has proven to hold, registered or not."""
+    server_name: str | None
+    """The host that it asked for; ``None`` where it gave an address."""
+
+
+class Link(Protocol):
+    """Carries bytes between a connection and its peer: TLS over TCP, or memory."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether the peer keeps up with what it is sent; false once the link is hung up."""
+
+    @property
+    def closing(self) -> bool:
+        """Whether the link is hung up: from then on, what comes in is thrown away."""
+
+    def send(self, data: bytes) -> None:
+        """Send *data* soon; more may be sent before it leaves."""
+
+    def hang_up(self) -> None:
+        """Send what waits, then take leave of the peer. Calling it twice does no harm."""
+
+    def abort(self) -> None:
+        """Close at once; what waits is lost."""
+
+
+class LinkHandler(Protocol):
+    """What a link calls: first :meth:`opened` or :meth:`failed`, last :meth:`closed`."""
+
+    def opened(self, peer: Peer) -> None:
+        """Take note of who is at the other end."""
+
+    def failed(self, error: RefusedError) -> None:
+        """Record why the link has no trustworthy peer; it hangs up next."""
+
+    def received(self, data: bytes) -> None:
+        """Act on bytes from the peer."""
+
+    def caught_up(self) -> None:
+        """Go on sending: the link is writable again."""
+
+    def closed(self) -> None:
+        """Clean up: the link is gone."""
+
+
+Accept = Callable[[Link], LinkHandler]
+"""Makes the handler of a new link."""
