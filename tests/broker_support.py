@@ -6,13 +6,14 @@ import json
 import logging
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 from unittest.mock import patch
 
-from broker_wire import RawClient, client_context
+from broker_wire import RawClient, WireClient, client_context
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -22,6 +23,8 @@ from moto.iot.models import iot_backends
 import iot_policy
 from helpers import policy
 from sandbox.broker import Broker, Refusal
+from sandbox.broker.connection import Services
+from sandbox.broker.link import Accept, Peer
 from sandbox.mqtt import limits
 from sandbox.registry import Registry
 
@@ -35,36 +38,116 @@ def arn(resource: str) -> str:
 
 @dataclass(frozen=True)
 class Device:
-    """A certificate, its files, and a broker that may know it."""
+    """A certificate, and the means to connect with it."""
 
     certificate_id: str
     arn: str
+    raw: Callable[[], WireClient]
+    """Opens a connection of its own."""
+
+
+@dataclass(frozen=True)
+class TlsDevice(Device):
+    """A device with its files, for clients that need them."""
+
+    raw: Callable[[], RawClient]
     certificate: Path
     key: Path
     ca: Path
     port: int
 
-    def raw(self) -> RawClient:
-        return RawClient(client_context(self.ca, self.certificate, self.key), self.port)
 
+class _Desk(ABC):
+    """A broker's registry: moto's, with devices that tests put into it."""
 
-class Sandbox:
-    """Runs a broker in a thread of its own; `with Sandbox(tmp_path) as sandbox`."""
-
-    def __init__(self, folder: Path, *, sweep: float = 0.1, **options: Any) -> None:
-        self._folder = folder
+    def __init__(self) -> None:
         self.registry = Registry()
-        self.broker = Broker(self.registry, folder / "broker", **options)
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, name="broker")
-        self.port = 0
         self.log = _Log()
-        self._sweep = patch.object(limits, "SWEEP_SECONDS", sweep)
 
     def __enter__(self) -> Self:
         iot_backends.reset()
         default_user_config["iot"] = {"use_valid_cert": True}
         logging.getLogger().addHandler(self.log)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger().removeHandler(self.log)
+        # Whatever a test did, a refusal is one line, and nothing else is logged.
+        for record in self.log.records:
+            assert record.name == "sandbox", record.getMessage()
+            assert record.exc_info is None
+            assert "\n" not in record.getMessage()
+
+    @property
+    @abstractmethod
+    def connections(self) -> int: ...
+
+    @abstractmethod
+    def refusals(self) -> list[Refusal]: ...
+
+    @abstractmethod
+    def _device(self, certificate_id: str, target: str, pem: str, key: str) -> Device: ...
+
+    @property
+    def backend(self) -> Any:
+        return iot_backends[ACCOUNT][REGION]
+
+    def registered(
+        self,
+        document: dict[str, Any] = ANYTHING,
+        *,
+        status: str = "ACTIVE",
+        account: str = ACCOUNT,
+        region: str = REGION,
+    ) -> Any:
+        """A device with a certificate of its own making, quicker by far than an issued one."""
+        pem, key = self_signed()
+        backend = iot_backends[account][region]
+        made = backend.register_certificate_without_ca(pem, status)
+        return self._known(backend, made, key, document)
+
+    def set_status(self, device: Device, status: str) -> None:
+        self.backend.update_certificate(device.certificate_id, status)
+        self.registry.changed()
+
+    def set_policy(self, device: Device, document: dict[str, Any]) -> None:
+        """Put another policy in the place of the one that the device has."""
+        self.backend.detach_policy(device.certificate_id, device.arn)
+        self.backend.delete_policy(device.certificate_id)
+        self.attach_policy(self.backend, device.certificate_id, device.arn, document)
+
+    def attach_policy(self, backend: Any, name: str, target: str, document: dict[str, Any]) -> None:
+        backend.create_policy(name, json.dumps(document))
+        backend.attach_policy(name, target)
+        self.registry.changed()
+
+    def check_honest(self, device: Device) -> None:
+        """Whatever happened before, an honest device connects, publishes, and gets its message."""
+        with device.raw() as client:
+            assert client.connect("honest") == (0x20, b"\0\0")
+            assert client.subscribe("honest/topic") == (0x90, b"\0\x07\x01")
+            client.publish("honest/topic", b"here")
+            assert {client.read()[0] >> 4, client.read()[0] >> 4} == {3, 4}
+
+    def _known(self, backend: Any, made: Any, key: str, document: dict[str, Any]) -> Device:
+        self.attach_policy(backend, made.certificate_id, made.arn, document)
+        return self._device(made.certificate_id, made.arn, made.certificate_pem, key)
+
+
+class Sandbox(_Desk):
+    """Runs a broker in a thread of its own; `with Sandbox(tmp_path) as sandbox`."""
+
+    def __init__(self, folder: Path, *, sweep: float = 0.1, **options: Any) -> None:
+        super().__init__()
+        self._folder = folder
+        self.broker = Broker(self.registry, folder / "broker", **options)
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="broker")
+        self.port = 0
+        self._sweep = patch.object(limits, "SWEEP_SECONDS", sweep)
+
+    def __enter__(self) -> Self:
+        super().__enter__()
         self._sweep.start()
         self._thread.start()
         self.port = self.run(self.broker.start(port=0))
@@ -76,81 +159,149 @@ class Sandbox:
         self._thread.join()
         self.loop.close()
         self._sweep.stop()
-        logging.getLogger().removeHandler(self.log)
-        # Whatever a test did, a refusal is one line, and nothing else is logged.
-        for record in self.log.records:
-            assert record.name == "sandbox", record.getMessage()
-            assert record.exc_info is None
-            assert "\n" not in record.getMessage()
+        super().__exit__()
 
     def run(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
 
-    def issued(self, document: dict[str, Any] = ANYTHING, *, active: bool = True) -> Device:
-        """A device with a certificate that the registry has made."""
-        backend = self.backend
-        made, keys = backend.create_keys_and_certificate(active)
-        return self._device(backend, made, keys["PrivateKey"], document)
-
-    def registered(
-        self,
-        document: dict[str, Any] = ANYTHING,
-        *,
-        status: str = "ACTIVE",
-        account: str = ACCOUNT,
-        region: str = REGION,
-    ) -> Device:
-        """A device with a certificate of its own making, quicker by far."""
-        pem, key = self_signed()
-        backend = iot_backends[account][region]
-        made = backend.register_certificate_without_ca(pem, status)
-        return self._device(backend, made, key, document)
-
-    def stranger(self) -> Device:
-        """A device with a certificate that nobody has registered."""
-        pem, key = self_signed()
-        return self._files("f" * 64, "", pem, key)
-
-    def set_status(self, device: Device, status: str) -> None:
-        self.backend.update_certificate(device.certificate_id, status)
-        self.registry.changed()
-
-    def set_policy(self, device: Device, document: dict[str, Any]) -> None:
-        """Put another policy in the place of the one that the device has."""
-        self.backend.detach_policy(device.certificate_id, device.arn)
-        self.backend.delete_policy(device.certificate_id)
-        self._attach(self.backend, device.certificate_id, device.arn, document)
-
     @property
-    def backend(self) -> Any:
-        return iot_backends[ACCOUNT][REGION]
+    def connections(self) -> int:
+        return self.broker.connections
 
     def refusals(self) -> list[Refusal]:
         return self.broker.refusals(ACCOUNT)
 
-    def check_honest(self, device: Device) -> None:
-        """Whatever happened before, an honest device connects, publishes, and gets its message."""
-        with device.raw() as client:
-            assert client.connect("honest") == (0x20, b"\0\0")
-            assert client.subscribe("honest/topic") == (0x90, b"\0\x07\x01")
-            client.publish("honest/topic", b"here")
-            assert {client.read()[0] >> 4, client.read()[0] >> 4} == {3, 4}
+    def issued(self, document: dict[str, Any] = ANYTHING, *, active: bool = True) -> TlsDevice:
+        """A device with a certificate that the registry has made."""
+        made, keys = self.backend.create_keys_and_certificate(active)
+        return self._known(self.backend, made, keys["PrivateKey"], document)
 
-    def _device(self, backend: Any, made: Any, key: str, document: dict[str, Any]) -> Device:
-        self._attach(backend, made.certificate_id, made.arn, document)
-        return self._files(made.certificate_id, made.arn, made.certificate_pem, key)
+    def stranger(self) -> TlsDevice:
+        """A device with a certificate that nobody has registered."""
+        pem, key = self_signed()
+        return self._device("f" * 64, "", pem, key)
 
-    def _attach(self, backend: Any, name: str, target: str, document: dict[str, Any]) -> None:
-        backend.create_policy(name, json.dumps(document))
-        backend.attach_policy(name, target)
-        self.registry.changed()
-
-    def _files(self, certificate_id: str, target: str, pem: str, key: str) -> Device:
+    def _device(self, certificate_id: str, target: str, pem: str, key: str) -> TlsDevice:
         stem = self._folder / f"device-{certificate_id[:16]}"
         certificate, private = stem.with_suffix(".pem"), stem.with_suffix(".key")
         certificate.write_text(pem)
         private.write_text(key)
-        return Device(certificate_id, target, certificate, private, self.broker.ca_file, self.port)
+        ca, port = self.broker.ca_file, self.port
+
+        def raw() -> RawClient:
+            return RawClient(client_context(ca, certificate, private), port)
+
+        return TlsDevice(certificate_id, target, raw, certificate, private, ca, port)
+
+
+class MemoryLink:
+    """A link with no TLS, no socket and no event loop; the peer is driven by hand."""
+
+    def __init__(self, accept: Accept) -> None:
+        self.writable = True
+        self.closing = False
+        self.to_peer = bytearray()
+        self._closed = False
+        self.handler = accept(self)
+        if self.closing:
+            self.close()
+
+    def send(self, data: bytes) -> None:
+        if not self.closing:
+            self.to_peer += data
+
+    def hang_up(self) -> None:
+        self.writable, self.closing = False, True
+
+    def abort(self) -> None:
+        self.hang_up()
+        self.to_peer.clear()
+
+    def receive(self, data: bytes) -> None:
+        """Bytes from the peer; once the link is hung up nobody reads them."""
+        if not self.closing:
+            self.handler.received(data)
+
+    def close(self) -> None:
+        """The peer is gone."""
+        self.hang_up()
+        if not self._closed:
+            self._closed = True
+            self.handler.closed()
+
+    def pause(self) -> None:
+        """The peer reads no more."""
+        self.writable = False
+
+    def resume(self) -> None:
+        """The peer has read all."""
+        self.writable = True
+        self.handler.caught_up()
+
+
+class MemoryClient(WireClient):
+    """Over a link in memory. Nothing is waited for: what is not there now will not come."""
+
+    def __init__(self, services: Services, peer: Peer) -> None:
+        super().__init__()
+        self._services = services
+        self.link = MemoryLink(services.accept)
+        if not self.link.closing:
+            self.link.handler.opened(peer)
+
+    def send(self, data: bytes) -> None:
+        self.link.receive(data)
+
+    def receive(self) -> bytes:
+        if not self.link.to_peer and not self.link.closing:
+            self._services.sweep()
+        data = bytes(self.link.to_peer)
+        self.link.to_peer.clear()
+        assert data or self.link.closing, "nothing has come from the broker"
+        return data
+
+    def close(self) -> None:
+        self.link.close()
+
+
+class MemoryBroker(_Desk):
+    """A broker without a port: connections behind links in memory, and a clock set by hand."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__()
+        self.services = Services(self.registry, **options)
+        self._now = 1000.0
+        self._clock = patch.object(time, "monotonic", lambda: self._now)
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self._clock.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._clock.stop()
+        super().__exit__()
+
+    @property
+    def connections(self) -> int:
+        return self.services.connected
+
+    def refusals(self) -> list[Refusal]:
+        return self.services.refusals.of(ACCOUNT)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, and the broker look at what it has."""
+        self._now += seconds
+        self.services.sweep()
+
+    def peer(self, certificate_id: str) -> Peer:
+        return Peer("127.0.0.1", certificate_id, "localhost")
+
+    def _device(self, certificate_id: str, target: str, pem: str, key: str) -> Device:
+        def raw() -> MemoryClient:
+            return MemoryClient(self.services, self.peer(certificate_id))
+
+        return Device(certificate_id, target, raw)
 
 
 class _Log(logging.Handler):

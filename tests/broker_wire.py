@@ -2,7 +2,9 @@
 
 import socket
 import ssl
+from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import Self
 
 from sandbox.mqtt.packets import V5, V311, Connect, Properties, Publish, Subscribe, Subscription
 from sandbox.mqtt.properties import binary, encode_properties, text, variable
@@ -52,35 +54,28 @@ def encode_subscribe(asked: Subscribe, version: int) -> bytes:
     return packet(0x82, body)
 
 
-def client_context(ca_file: Path, certificate: Path | None, key: Path | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(ca_file))
-    if certificate:
-        context.load_cert_chain(certificate, key)
-    return context
+class WireClient(ABC):
+    """An MQTT client that checks nothing and hides nothing; subclasses carry its bytes."""
 
-
-class RawClient:
-    """A blocking MQTT client that checks nothing and hides nothing."""
-
-    def __init__(
-        self,
-        context: ssl.SSLContext,
-        port: int,
-        *,
-        session: ssl.SSLSession | None = None,
-        no_delay: bool = True,
-    ) -> None:
-        plain = socket.create_connection(("127.0.0.1", port), TIMEOUT)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, no_delay)
-        self.socket = context.wrap_socket(plain, server_hostname="localhost", session=session)
+    def __init__(self) -> None:
         self.version = V311
         self._unread = b""
 
-    def __enter__(self) -> "RawClient":
+    @abstractmethod
+    def send(self, data: bytes) -> None: ...
+
+    @abstractmethod
+    def receive(self) -> bytes:
+        """More bytes; none once the broker has hung up."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.socket.close()
+        self.close()
 
     def connect(
         self,
@@ -109,19 +104,13 @@ class RawClient:
         self.send(encode_subscribe(Subscribe(7, wanted, {}), self.version))
         return self.read()
 
-    def send(self, data: bytes) -> None:
-        self.socket.sendall(data)
-
     def read(self) -> tuple[int, bytes] | None:
         """The next packet's first byte and body; None once the broker has hung up."""
-        try:
-            while (found := self._cut()) is None:
-                more = self.socket.recv(65536)
-                if not more:
-                    return None
-                self._unread += more
-        except (ConnectionError, ssl.SSLError):
-            return None
+        while (found := self._cut()) is None:
+            more = self.receive()
+            if not more:
+                return None
+            self._unread += more
         return found
 
     def _cut(self) -> tuple[int, bytes] | None:
@@ -138,3 +127,39 @@ class RawClient:
         found = self._unread[0], self._unread[at : at + length]
         self._unread = self._unread[at + length :]
         return found
+
+
+def client_context(ca_file: Path, certificate: Path | None, key: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(ca_file))
+    if certificate:
+        context.load_cert_chain(certificate, key)
+    return context
+
+
+class RawClient(WireClient):
+    """Over TLS; it blocks until something comes."""
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        port: int,
+        *,
+        session: ssl.SSLSession | None = None,
+        no_delay: bool = True,
+    ) -> None:
+        super().__init__()
+        plain = socket.create_connection(("127.0.0.1", port), TIMEOUT)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, no_delay)
+        self.socket = context.wrap_socket(plain, server_hostname="localhost", session=session)
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def receive(self) -> bytes:
+        try:
+            return self.socket.recv(65536)
+        except (ConnectionError, ssl.SSLError):
+            return b""
+
+    def close(self) -> None:
+        self.socket.close()

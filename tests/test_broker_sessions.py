@@ -1,11 +1,10 @@
 """Sessions, retained messages, keep-alive, take-over, and AWS IoT's limits."""
 
-import time
-
 import pytest
-from broker_support import Sandbox, eventually
+from broker_support import ACCOUNT, REGION, MemoryBroker, Sandbox
 from broker_wire import PUBACK, PUBLISH, encode_publish, encode_subscribe
 
+from sandbox.broker import server
 from sandbox.mqtt import limits
 from sandbox.mqtt.packets import V5, Property, Publish, Subscribe, Subscription
 
@@ -15,7 +14,13 @@ PING, PONG = b"\xc0\0", (0xD0, b"")
 
 
 @pytest.fixture
-def sandbox(tmp_path):
+def sandbox():
+    with MemoryBroker() as broker:
+        yield broker
+
+
+@pytest.fixture
+def served(tmp_path):
     with Sandbox(tmp_path) as running:
         yield running
 
@@ -31,7 +36,7 @@ def test_a_persistent_session_keeps_subscriptions_and_messages(sandbox):
         client.subscribe("news")
     with device.raw() as other:
         other.connect("other")
-        assert eventually(lambda: sandbox.broker.connections == 1)
+        assert sandbox.connections == 1
         for payload in (b"1", b"2"):
             other.publish("news", payload)
             other.read()
@@ -72,13 +77,13 @@ def test_mqtt_5_says_how_long_a_session_lasts(sandbox):
     with device.raw() as client:
         _, body = client.connect("long", version=5, asked={P.SESSION_EXPIRY: 0xFFFFFFFF})
         assert b"\x11" + limits.SESSION_SECONDS_MAX.to_bytes(4, "big") in body
-    assert eventually(lambda: sandbox.broker.connections == 0)
+    assert sandbox.connections == 0
     for name, present in (("none", 0), ("long", 1), ("short", 1)):
         with device.raw() as client:
             asked = {P.SESSION_EXPIRY: 1}
             answer = client.connect(name, version=5, clean=False, asked=asked)
             assert answer[1][0] == present, name
-    time.sleep(2.3)
+    sandbox.wait(2.3)
     with device.raw() as client:
         assert client.connect("short", version=5, clean=False)[1][0] == 0
 
@@ -89,7 +94,7 @@ def test_another_certificate_gets_no_session_of_a_client_id(sandbox):
     with device_a.raw() as client:
         client.connect("A", clean=False)
         client.subscribe("secret/#")
-    assert eventually(lambda: sandbox.broker.connections == 0)
+    assert sandbox.connections == 0
     with other.raw() as sender:
         sender.connect("sender")
         sender.publish("secret/1", b"for A")
@@ -117,7 +122,7 @@ def test_the_older_of_two_connections_with_a_client_id_is_cut(sandbox, version):
         assert answer is None if version == 4 else answer[1][0] == 0x8E
         newer.send(PING)
         assert newer.read() == PONG
-        assert eventually(lambda: sandbox.broker.connections == 1)
+        assert sandbox.connections == 1
 
 
 def test_a_client_that_is_silent_beyond_its_keep_alive_is_cut(sandbox):
@@ -126,11 +131,11 @@ def test_a_client_that_is_silent_beyond_its_keep_alive_is_cut(sandbox):
         silent.connect("silent", version=5, keep_alive=1)
         lively.connect("lively", keep_alive=1)
         for _ in range(2):
-            time.sleep(0.7)
+            sandbox.wait(0.7)
             lively.send(PING)
             assert lively.read() == PONG
-        assert sandbox.broker.connections == 2
-        time.sleep(0.4)
+        assert sandbox.connections == 2
+        sandbox.wait(0.4)
         assert silent.read()[1][0] == 0x8D
         lively.send(PING)
         assert lively.read() == PONG
@@ -177,6 +182,34 @@ def test_retained_messages_are_bounded(sandbox, monkeypatch):
         client.publish("state/3", retain=True)
         codes.append(client.read()[1][2:3])
     assert codes == [b"", b"", b"", b"\x97", b""]
+
+
+def test_sessions_are_bounded(sandbox, monkeypatch):
+    monkeypatch.setattr(limits, "SESSIONS", 1)
+    device = sandbox.registered()
+    with device.raw() as client:
+        assert client.connect("one", clean=False) == WELCOME
+    with device.raw() as client:
+        assert client.connect("two", clean=False) is None
+    assert "keeps 1 sessions at most" in sandbox.refusals()[0].reason
+    with device.raw() as client:
+        assert client.connect("one", clean=False) == RESUMED
+    with device.raw() as client:
+        assert client.connect("one", clean=True) == WELCOME
+    with device.raw() as client:
+        assert client.connect("two", clean=False) == WELCOME
+
+
+def test_subscriptions_and_sessions_leave_nothing_behind(sandbox):
+    device = sandbox.registered()
+    for number in range(100):
+        with device.raw() as client:
+            client.connect(f"passing-{number}")
+            client.subscribe(f"passing/{number}/#")
+    endpoint = sandbox.services.endpoints.of(ACCOUNT, REGION)
+    assert not endpoint._sessions
+    assert not endpoint._connected
+    assert not endpoint._routes._root.children
 
 
 def test_mqtt_5_subscription_options(sandbox):
@@ -237,7 +270,7 @@ def test_a_message_that_expires_while_it_waits_is_not_delivered(sandbox):
             )
             other.send(encode_publish(message, V5))
             other.read()
-    time.sleep(1.1)
+    sandbox.wait(1.1)
     with device.raw() as client:
         client.connect("button", version=5, clean=False)
         _, body = client.read()
@@ -269,14 +302,17 @@ def test_a_delayed_will_waits_for_the_client_to_come_back(sandbox):
         listener.subscribe("wills/#")
         with device.raw() as client:
             client.connect("button", version=5, will=will, asked=asked)
-        assert eventually(lambda: sandbox.broker.connections == 1)
+        assert sandbox.connections == 1
         with device.raw() as client:
             client.connect("button", version=5, clean=False, asked=asked)
-            time.sleep(1.2)
+            sandbox.wait(1.2)
             listener.send(PING)
             assert listener.read() == PONG
         with device.raw() as client:
             client.connect("button", version=5, clean=False, will=will, asked=asked)
+        listener.send(PING)
+        assert listener.read() == PONG
+        sandbox.wait(1)
         assert listener.read()[0] >> 4 == PUBLISH
 
 
@@ -376,8 +412,8 @@ def test_what_breaks_a_limit_ends_the_connection(sandbox, version, send, code):
     sandbox.check_honest(device)
 
 
-def test_the_largest_message_passes(sandbox):
-    with sandbox.registered().raw() as client:
+def test_the_largest_message_passes(served):
+    with served.registered().raw() as client:
         client.connect("b" * 128)
         client.subscribe("a" * 249 + "/" * 7, qos=0)
         client.publish("a" * 249 + "/" * 7, bytes(128 * 1024), qos=0)
@@ -426,7 +462,8 @@ def test_unsubscribe(sandbox):
         assert client.read() == (0x40, b"\0\x01")
 
 
-def test_stopping_says_good_bye(tmp_path):
+def test_stopping_says_good_bye(tmp_path, monkeypatch):
+    monkeypatch.setattr(server, "_STOP_SECONDS", 0.1)  # nobody hangs up before the broker stops
     with Sandbox(tmp_path) as running:
         device = running.registered()
         clients = [device.raw(), device.raw()]

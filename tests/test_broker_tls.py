@@ -8,9 +8,11 @@ import time
 
 import pytest
 from broker_support import Sandbox, eventually
-from broker_wire import RawClient, client_context
+from broker_wire import RawClient, client_context, encode_connect
 
+from iot_policy import document, statement
 from sandbox.broker import Broker
+from sandbox.mqtt.packets import V5, Connect
 from sandbox.registry import Registry
 
 REFUSALS = (ssl.SSLError, ConnectionError)
@@ -35,7 +37,7 @@ def test_a_certificate_of_the_registry_comes_in(sandbox, version):
     with RawClient(context, sandbox.port) as client:
         assert client.connect("button") == (0x20, b"\0\0")
         assert client.socket.version() == version.name.replace("_", ".")
-        assert sandbox.broker.connections == 1
+        assert sandbox.connections == 1
     assert not sandbox.log.lines
 
 
@@ -46,6 +48,23 @@ def test_older_tls_is_refused(sandbox):
     context.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.raises(REFUSALS):
         RawClient(context, sandbox.port)
+
+
+def test_tls_says_who_the_peer_is(sandbox):
+    here = {
+        "IpAddress": {"aws:SourceIp": "127.0.0.1"},
+        "StringEquals": {"iot:DomainName": "localhost"},
+    }
+    device = sandbox.registered(document(statement("iot:Connect", "*", condition=here)))
+    with device.raw() as client:
+        assert client.connect("button") == (0x20, b"\0\0")
+    nameless = context_of(device)
+    nameless.check_hostname = False
+    plain = socket.create_connection(("127.0.0.1", sandbox.port), 5)
+    with nameless.wrap_socket(plain) as tls:
+        tls.sendall(encode_connect(Connect(V5, "button", True, 60, None, {})))
+        assert tls.recv(1) == b"\x20"
+    assert "iot:DomainName localhost; here it has no value" in sandbox.refusals()[0].reason
 
 
 def test_no_session_is_resumed(sandbox):

@@ -57,6 +57,13 @@ class Services:
     refusals: Refusals = field(default_factory=Refusals)
     connections: set["Connection"] = field(default_factory=set)
 
+    @property
+    def connected(self) -> int:
+        """How many clients are connected. It may be asked from any thread."""
+        return sum(
+            each.client is not None and not each.link.closing for each in list(self.connections)
+        )
+
     def accept(self, link: Link) -> "Connection":
         """Return the connection behind a new link, which is aborted if there are too many."""
         connection = Connection(self, link)

@@ -49,10 +49,7 @@ class Broker:
     @property
     def connections(self) -> int:
         """How many clients are connected."""
-        return sum(
-            each.client is not None and not each.link.closing
-            for each in list(self._services.connections)
-        )
+        return self._services.connected
 
     async def start(self, host: str = "127.0.0.1", port: int = 8883) -> int:
         """Serve in the running event loop.
