@@ -1,4 +1,4 @@
-"""A learner's browser without the browser: what the tests and the bench sit in the class with."""
+"""A learner without a browser: tests and bench take part in a class with it."""
 
 import json
 import time
@@ -11,17 +11,17 @@ from websocket import WebSocket, create_connection
 from helpers.errors import LessonError
 
 PATIENCE = 300.0
-"""Seconds that a Lab may take to come up, or a cell to run, where a whole class starts at once."""
+"""How long a Lab may take to start, or a cell to run, when a whole class starts at once."""
 
 
 class Visitor:
-    """Someone who signs in to the hub, opens their Lab, and runs notebooks."""
+    """A learner who signs in to the hub, opens their Lab, and runs notebooks."""
 
     def __init__(self, hub: str, name: str) -> None:
-        """Take a seat.
+        """Prepare a session; nothing is sent yet.
 
         Args:
-            hub: Where the class is, such as ``http://127.0.0.1:8000``.
+            hub: The class's address, such as ``http://127.0.0.1:8000``.
             name: The learner's.
         """
         self.name = name
@@ -30,7 +30,7 @@ class Visitor:
         self._web.trust_env = False  # no proxy: the class is on this machine
 
     def sign_in(self, code: str) -> int:
-        """Fill in the form; return the HTTP status: 302 when it lets in, 403 when it does not."""
+        """Send the sign-in form; return the HTTP status: 302 if it was accepted, 403 if not."""
         page = self._web.get(f"{self._hub}/hub/login", timeout=PATIENCE)
         page.raise_for_status()
         form = {"username": self.name, "password": code, "_xsrf": self._token("/hub/")}
@@ -39,10 +39,10 @@ class Visitor:
         return answer.status_code
 
     def open_lab(self) -> None:
-        """Start the Lab and wait until it shows itself.
+        """Start the Lab, and wait until its page is there.
 
         Raises:
-            LessonError: it does not, in five minutes.
+            LessonError: it is not, after five minutes.
         """
         give_up = time.monotonic() + PATIENCE
         answer = self._web.get(f"{self._hub}/hub/spawn", timeout=PATIENCE)
@@ -53,7 +53,7 @@ class Visitor:
             answer = self._web.get(f"{self._hub}/user/{self.name}/lab", timeout=PATIENCE)
 
     def ask(self, method: str, page: str, /, *, of: str = "", **body: Any) -> requests.Response:
-        """Call the REST API of the Lab of *of*: one's own where none is given."""
+        """Call the REST API of a Lab: that of the learner *of*, or this learner's own."""
         owner = f"/user/{of or self.name}/"
         return self._web.request(
             method,
@@ -70,7 +70,7 @@ class Visitor:
             notebook: Its path in the Lab.
 
         Returns:
-            What went wrong: a cell that failed, or that raised nothing where it promises to.
+            What went wrong: each cell that failed, or that promises an error and raised none.
         """
         asked = self.ask("GET", f"contents/{notebook}")
         asked.raise_for_status()
@@ -95,7 +95,7 @@ class Visitor:
         answer.raise_for_status()
 
     def channel(self, kernel_id: str) -> WebSocket:
-        """Open the web socket to a kernel of one's own."""
+        """Open the WebSocket to a kernel of this learner."""
         address = f"{self._hub.replace('http', 'ws', 1)}/user/{self.name}/api/kernels/{kernel_id}"
         cookies = self._web.cookies
         sent = {
@@ -135,7 +135,7 @@ class Kernel:
         self._socket = visitor.channel(started.json()["kernel"]["id"])
 
     def run(self, source: str) -> list[dict[str, Any]]:
-        """Run code; return its outputs as a notebook holds them."""
+        """Run code; return its outputs in the form of a notebook."""
         sent = uuid.uuid4().hex
         header = {"msg_id": sent, "msg_type": "execute_request", "session": self._session}
         header |= {"username": "", "version": "5.3", "date": ""}

@@ -30,14 +30,14 @@ SAMPLE_SECONDS = 5.0
 
 @dataclass
 class Memory:
-    """The most that each kind of process took together, MB: shared pages count once (PSS)."""
+    """The most memory that each kind of process took, in MB; shared pages count once (PSS)."""
 
     folder: Path
     most: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     processes: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def watch(self, over: Event) -> None:
-        """Look every few seconds until it is over."""
+        """Measure every few seconds, until it is over."""
         while not over.wait(SAMPLE_SECONDS):
             now: defaultdict[str, list[float]] = defaultdict(list)
             for process in processes.of_class(self.folder):
@@ -50,19 +50,19 @@ class Memory:
                     self.most[what], self.processes[what] = sum(sizes), len(sizes)
 
     def each(self, what: str) -> float:
-        """What one process of a kind took, MB."""
+        """Return what one process of a kind took, in MB."""
         return self.most[what] / max(1, self.processes[what])
 
 
 def kind(process: psutil.Process) -> str:
-    """Say whether a process is a Lab, a kernel, or serves the whole class."""
+    """Return whether a process is a ``lab``, a ``kernel``, or serves the whole ``class``."""
     line = " ".join(process.cmdline())
     return "lab" if "singleuser" in line else "kernel" if "ipykernel" in line else "class"
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a class of one size measured."""
+    """What was measured with a class of one size."""
 
     learners: int
     labs: float
@@ -76,7 +76,7 @@ class Result:
 
 
 def measure(learners: int) -> Result:
-    """Hold a class, in which everyone runs everything at once."""
+    """Hold a class in which everyone runs everything at once."""
     place = Path(tempfile.mkdtemp(prefix="iot-bench-"))
     place.chmod(0o711)
     names = [f"bench-{number:02}" for number in range(1, learners + 1)]
@@ -101,7 +101,7 @@ def measure(learners: int) -> Result:
 
 
 def attend(names: list[str], printed: str, memory: Memory) -> Result:
-    """Send everyone in and wait until the last one is through."""
+    """Let everyone take part, and wait until the last one is done."""
     address = re.findall(r"http://\S+", printed)[0]
     code = re.findall(r"the code (\S+)", printed)[0]
     since = time.monotonic()

@@ -166,9 +166,9 @@ def test_only_the_teacher_can_open_it(
 def test_the_live_board_keeps_looking(running: ClassSandbox, room: Class) -> None:
     """The last test: it ends the sandbox."""
     watching = live.Live(room, seconds=0.05)
-    assert "zoe" not in watching.look_once()
+    assert "zoe" not in watching.refresh()
     wire(running.open("zoe"))
-    assert ">zoe</td>" in watching.look_once()
+    assert ">zoe</td>" in watching.refresh()
     running.serving.terminate()
     running.serving.wait(timeout=10)
-    assert "Could not connect" in watching.look_once()
+    assert "Could not connect" in watching.refresh()

@@ -17,11 +17,11 @@ from workshop import homes, plan, processes
 from workshop.classroom import Classroom
 
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
-"""None that is easily taken for another."""
+"""Letters and digits that are not easily confused."""
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Hold the class that the command line asks for, or say why not."""
     parser = argparse.ArgumentParser(prog="./tutorial workshop", description=__doc__)
     add = parser.add_argument
     add("--learners", type=int, default=30, metavar="N", help="how many there is room for (30)")
@@ -32,7 +32,13 @@ def main() -> None:
     add("--insecure", action="store_true", help="let others on the network in without TLS")
     add("--trusted", action="store_true", help="let learners share your system user")
     add("--memory", type=int, default=1024, metavar="MB", help="the most of one process (1024)")
-    add("--idle", type=int, default=45, metavar="MIN", help="stop a Lab unused so long (45)")
+    add(
+        "--idle",
+        type=int,
+        default=45,
+        metavar="MIN",
+        help="stop a Lab that is unused for this long (45)",
+    )
     add("--folder", type=Path, default=PROJECT / ".workshop", help="where the class is kept")
     try:
         run(parser.parse_args())
@@ -41,7 +47,7 @@ def main() -> None:
 
 
 def run(chosen: argparse.Namespace) -> None:
-    """Hold the class that the command line asks for.
+    """Check the options, and hold the class.
 
     Raises:
         LessonError: it cannot be held like this.
@@ -57,7 +63,7 @@ def run(chosen: argparse.Namespace) -> None:
     if shutil.which("node") is None:
         raise LessonError("The hub's proxy needs Node 18 or newer. On Debian: apt-get install npm")
     folder = chosen.folder.resolve()
-    os.umask(0o077)  # what is made for a class is its owner's alone, unless it says otherwise
+    os.umask(0o077)  # only the owner reads what is created for a class, unless it says otherwise
     make_folders(folder)
     try:
         with FileLock(folder / "hub" / "running.lock", blocking=False):
@@ -67,7 +73,7 @@ def run(chosen: argparse.Namespace) -> None:
 
 
 def hold(chosen: argparse.Namespace, folder: Path, *, apart: bool) -> None:
-    """Prepare what the class needs, say how to get in, and stay until it is over."""
+    """Prepare the class, print how to sign in, and wait until it is over."""
     processes.end(folder)  # what a run that was killed has left behind
     asked = plan.Plan(
         folder=str(folder),
@@ -103,10 +109,10 @@ def hold(chosen: argparse.Namespace, folder: Path, *, apart: bool) -> None:
 
 
 def free_port(address: str, port: int) -> int:
-    """See that a port can be listened on; give it, or a free one for 0.
+    """Check that a port is free; return it, or some free port for 0.
 
     Raises:
-        LessonError: it is taken, or it is not for this user.
+        LessonError: it is taken, or this user may not use it.
     """
     try:
         with socket.create_server((address, port)) as here:
@@ -118,12 +124,12 @@ def free_port(address: str, port: int) -> int:
 
 
 def new_code() -> str:
-    """Make up a class's code: twelve letters and digits, easily read from a board (59 bits)."""
+    """Return a new code: twelve letters and digits, easy to read from a board (59 bits)."""
     return "-".join("".join(secrets.choice(LETTERS) for _ in range(4)) for _ in range(3))
 
 
 def make_folders(folder: Path) -> None:
-    """Make the folders of a class; what is secret in them is its owner's alone."""
+    """Create the folders of a class; only their owner can read what is secret."""
     for place, mode in (("", 0o711), ("homes", 0o711), ("sandbox", 0o711), ("hub", 0o700)):
         (folder / place).mkdir(parents=True, exist_ok=True)
         (folder / place).chmod(mode)
@@ -131,7 +137,7 @@ def make_folders(folder: Path) -> None:
 
 
 def enter_teacher(asked: plan.Plan) -> None:
-    """See that the list of members is there, and that the teacher can read it."""
+    """Create the list of members if need be, and let the teacher read it."""
     if not asked.members.exists():
         teacher = accounts.create(homes.TEACHER, [], teacher=True)
         accounts.write(asked.members, [teacher])

@@ -27,7 +27,7 @@ Kind = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Class:
-    """The class's sandbox, seen with the teacher's key."""
+    """The class's sandbox, opened with the teacher's key."""
 
     url: str
     members: Path
@@ -35,17 +35,17 @@ class Class:
 
     @property
     def learners(self) -> list[Member]:
-        """Who has signed in so far, by name."""
+        """The learners who have signed in so far, sorted by name."""
         everyone = register.members(self.members)
         return sorted((each for each in everyone if not each.teacher), key=lambda each: each.name)
 
     @property
     def teacher(self) -> Member:
-        """Who looks at the board."""
+        """The member who looks at the board."""
         return next(each for each in register.members(self.members) if each.teacher)
 
     def account(self, learner: Member) -> Account:
-        """Open a learner's account, once: a boto3 client takes a tenth of a second to make."""
+        """Open a learner's account, and keep it: creating a boto3 client takes 0.1 s."""
         if learner.key not in self._open:
             self._open[learner.key] = join(self.url, learner.key)
         return self._open[learner.key]
@@ -58,7 +58,7 @@ class Class:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a learner is: what their account holds now, and what it has seen happen."""
+    """How far a learner is: what their account holds now, and what has happened in it."""
 
     name: str
     thing: bool
@@ -69,12 +69,12 @@ class Progress:
     """Whether one certificate, ACTIVE or not, has a policy and a Thing."""
     pressed: bool
     passed: tuple[str, ...]
-    """The exercises."""
+    """The exercises that are done."""
     last_refusal: str
 
 
 def open_class() -> Class:
-    """Find the class of the hub that has started this Lab.
+    """Open the class of the hub that started this Lab.
 
     Raises:
         LessonError: this is not the teacher's Lab.
@@ -92,12 +92,12 @@ def open_class() -> Class:
 
 
 def progress(room: Class) -> list[Progress]:
-    """Look at every learner's account."""
+    """Return every learner's progress."""
     return [_progress(room, learner) for learner in room.learners]
 
 
 def board(room: Class) -> PrettyTable:
-    """Show every learner's progress as a table."""
+    """Return every learner's progress as a table."""
     rows = [
         (
             each.name,
@@ -120,7 +120,7 @@ def board(room: Class) -> PrettyTable:
 
 
 def refusals(room: Class, most: int = 5) -> PrettyTable:
-    """Show what the broker refuses most often: how often, the newest example, and whom."""
+    """Return what the broker refuses most often: how often, the newest example, and to whom."""
     alike: defaultdict[Kind, list[tuple[Refusal, str]]] = defaultdict(list)
     for learner in room.learners:
         for refusal in room.account(learner).refusals():
@@ -137,12 +137,12 @@ def refusals(room: Class, most: int = 5) -> PrettyTable:
 
 
 def clean_up(room: Class, name: str) -> int:
-    """Remove all that a learner's account holds, so that they can begin again.
+    """Delete everything in a learner's account, so that they can begin again.
 
     Their notebooks and their files stay: the lesson makes new ones where the account is empty.
 
     Returns:
-        How many things were removed.
+        How many certificates, policies and Things were deleted.
 
     Raises:
         LessonError: nobody of that name has signed in.
@@ -169,7 +169,7 @@ def clean_up(room: Class, name: str) -> int:
 
 
 def clean_up_all(room: Class) -> dict[str, int]:
-    """Clean up every learner; say how many things were removed of each."""
+    """Clean up every learner's account; return how much was deleted, by name."""
     return {learner.name: clean_up(room, learner.name) for learner in room.learners}
 
 

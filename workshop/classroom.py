@@ -1,4 +1,4 @@
-"""The two processes that a class needs, the sandbox and the hub: start, watch and end them."""
+"""Start, watch and end the two processes that a class needs: the sandbox and the hub."""
 
 import json
 import os
@@ -24,7 +24,7 @@ ENDING_TAKES_AT_MOST = 30.0
 
 
 class Classroom:
-    """A class that is being held; leaving the ``with`` block ends all that runs for it."""
+    """A running class; leaving the ``with`` block ends every process of it."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -60,10 +60,10 @@ class Classroom:
         processes.end(self._folder)
 
     def wait_until_open(self) -> None:
-        """Wait until a browser would get the page to sign in at.
+        """Wait until a browser would get the sign-in page.
 
         Raises:
-            LessonError: the hub has not come up.
+            LessonError: the hub did not start.
         """
         give_up = time.monotonic() + OPENING_TAKES_AT_MOST
         while not self._over and not self._answers():
@@ -72,7 +72,7 @@ class Classroom:
             time.sleep(0.2)
 
     def stay(self) -> None:
-        """Stay until someone ends the class; a sandbox that dies is brought back.
+        """Wait until someone ends the class; restart the sandbox if it dies.
 
         Raises:
             LessonError: the hub has died.
@@ -99,7 +99,7 @@ class Classroom:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                start_new_session=True,  # Ctrl-C is heard here, and all else is ended in order
+                start_new_session=True,  # Ctrl-C comes here alone; the rest is ended in order
             )
         assert self._sandbox.stdout
         said = self._sandbox.stdout.readline()

@@ -1,4 +1,4 @@
-"""A learner's home: the lesson's notebooks in it, and nobody else who can read it."""
+"""A learner's home: it holds the lesson's notebooks, and nobody else can read it."""
 
 import os
 import pwd
@@ -13,17 +13,17 @@ from helpers.errors import LessonError
 from sandbox.process import PROJECT
 
 PREFIX = "iot-"
-"""Of the system users' names, so that no learner becomes someone whom the machine knows already."""
+"""Begins each system user's name, so that no learner gets the name of an existing user."""
 TEACHER = "teacher"
 NAME = r"[a-z][a-z0-9-]{0,23}\Z"
-"""What a learner may be called: it becomes part of a system user's name, a path and an address."""
+"""A learner's name. It becomes part of a system user's name, a path and an address."""
 
 
 def system_user(name: str) -> pwd.struct_passwd:
-    """Give the system user of someone in the class, made if it is not there.
+    """Return a member's system user, created first if need be.
 
     Raises:
-        LessonError: it cannot be made.
+        LessonError: it cannot be created.
     """
     user = PREFIX + name
     try:
@@ -39,16 +39,16 @@ def system_user(name: str) -> pwd.struct_passwd:
 
 
 def prepare(home: Path, content: Iterable[Path], owner: pwd.struct_passwd | None) -> None:
-    """Make a home with copies of the lesson's files in it, unless it is there.
+    """Create a home with copies of the lesson's files, unless it exists.
 
     Args:
-        home: It is never touched again once it is there: it holds someone's work.
+        home: An existing one is left as it is: it holds someone's work.
         content: The files to copy into its folder ``notebooks``.
-        owner: Whose it is; ``None`` for whoever runs this.
+        owner: The user who gets it; ``None`` for the one who runs this.
     """
     if home.exists():
         return
-    # Whole or not at all; and given away before its owner can put a link in the way.
+    # Complete or not at all; and its owner gets it before they can put a link into it.
     unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=home.parent))
     (unfinished / "notebooks").mkdir()
     for file in content:
@@ -60,14 +60,14 @@ def prepare(home: Path, content: Iterable[Path], owner: pwd.struct_passwd | None
 
 
 def lesson(name: str) -> list[Path]:
-    """The files that someone in the class finds in their home."""
+    """Return the files that a member finds in their home."""
     notebooks = sorted((PROJECT / "notebooks").glob("*.ipynb"))
     assert notebooks, "the lesson's notebooks are missing"
     return [*notebooks, PROJECT / "workshop" / "board.ipynb"] if name == TEACHER else notebooks
 
 
 def check_readable(user: pwd.struct_passwd) -> None:
-    """See that a learner can run the lesson's Python and read its code.
+    """Check that a learner can run the lesson's Python and read its code.
 
     Raises:
         LessonError: they cannot, which concerns the whole class.

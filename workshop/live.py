@@ -1,4 +1,4 @@
-"""The board as a widget that keeps itself up to date."""
+"""The board as a widget that updates itself."""
 
 import threading
 from html import escape
@@ -12,7 +12,7 @@ from workshop.board import Class
 
 
 class Live:
-    """Shows the board and the refusals anew every few seconds, until it is told to stop."""
+    """Refreshes the board and the refusals every few seconds, until it is stopped."""
 
     def __init__(self, room: Class, *, seconds: float = 10) -> None:
         self._room = room
@@ -25,29 +25,29 @@ class Live:
         """What a cell shows."""
 
     def start(self) -> "Live":
-        """Begin to look, in a thread: cells can be run meanwhile."""
-        threading.Thread(target=self._look, name="board", daemon=True).start()
+        """Start refreshing, in a thread: cells can be run meanwhile."""
+        threading.Thread(target=self._keep_refreshing, name="board", daemon=True).start()
         return self
 
     def stop(self) -> None:
-        """Look no more; what is shown stays."""
+        """Stop refreshing; what is shown stays."""
         self._stopped.set()
 
-    def look_once(self) -> str:
-        """Look at the class now; give what is shown, as HTML."""
+    def refresh(self) -> str:
+        """Refresh once; return what is shown, as HTML."""
         try:
             progress = board.board(self._room).get_html_string()
             refused = board.refusals(self._room).get_html_string()
         except (LessonError, BotoCoreError, ClientError) as problem:
-            # A sandbox that is coming back, a learner in mid-change: say so, and look again.
+            # The sandbox is restarting, or a learner is changing something: say so, and try again.
             self._shown.value = f"<p>{escape(str(problem))}</p>"
         else:
             self._shown.value = f"<h3>Progress</h3>{progress}<h3>Refused most often</h3>{refused}"
         return str(self._shown.value)
 
-    def _look(self) -> None:
+    def _keep_refreshing(self) -> None:
         while not self._stopped.is_set():
-            self.look_once()
+            self.refresh()
             self._stopped.wait(self._seconds)
 
     def _ipython_display_(self) -> None:

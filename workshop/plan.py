@@ -1,4 +1,4 @@
-"""What a class is to be like, and whether this machine can hold it."""
+"""What a class should be like, and whether this machine can hold it."""
 
 import json
 import os
@@ -11,17 +11,17 @@ import psutil
 from helpers.errors import LessonError
 
 LAB_MB, KERNEL_MB, KERNELS = 130, 77, 4
-"""What a learner's Lab takes, what a notebook's kernel takes, and how many notebooks stay open.
+"""Memory of a learner's Lab and of a notebook's kernel, and how many notebooks stay open.
 
 Measured with ``./tutorial bench workshop``; see README.md.
 """
 BASE_MB = 440
-"""The hub, its proxy and the sandbox."""
+"""Memory of the hub, its proxy and the sandbox."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the teacher asked for, and what was made up for this run."""
+    """What the teacher asked for, and the codes and ports of this run."""
 
     folder: str
     """Where the class is kept: homes, accounts, what the hub and the sandbox know."""
@@ -29,13 +29,13 @@ class Plan:
     address: str
     port: int
     memory: int
-    """The most that one process of a learner may take, MB."""
+    """How much one process of a learner may take at most, in MB."""
     idle: int
-    """After how many seconds without use a Lab is stopped."""
+    """A Lab is stopped after this many seconds without use."""
     apart: bool
     """Whether each learner is a system user of their own."""
     code: str
-    """The class's, which learners sign in with."""
+    """The class's code, with which learners sign in."""
     teacher_code: str
     certificate: str = ""
     """TLS: files of the hub's own certificate and private key; empty without TLS."""
@@ -44,21 +44,21 @@ class Plan:
 
     @property
     def homes(self) -> Path:
-        """Where the learners' homes are."""
+        """The folder of the learners' homes."""
         return Path(self.folder, "homes")
 
     @property
     def members(self) -> Path:
-        """The list of who is in the class."""
+        """The file that lists the class's members."""
         return Path(self.folder, "members.json")
 
     @property
     def url(self) -> str:
-        """Where a browser on this machine finds the class."""
+        """The class's address, for a browser on this machine."""
         return f"http{'s' if self.certificate else ''}://{self.address}:{self.port}"
 
     def to_json(self) -> str:
-        """One line of JSON, which :func:`from_json` reads."""
+        """Return one line of JSON, which :func:`from_json` reads."""
         return json.dumps(asdict(self))
 
 
@@ -68,7 +68,7 @@ def from_json(text: str) -> Plan:
 
 
 def needed_mb(learners: int) -> int:
-    """Say how much memory a class takes, in MB.
+    """Return how much memory a class needs, in MB.
 
     >>> needed_mb(30) == BASE_MB + 30 * (LAB_MB + KERNELS * KERNEL_MB)
     True
@@ -77,7 +77,7 @@ def needed_mb(learners: int) -> int:
 
 
 def describe(learners: int) -> str:
-    """Say what the class takes and what this machine has, in a line."""
+    """Return a line that says what the class needs and what this machine has."""
     memory, cores = psutil.virtual_memory(), os.cpu_count() or 1
     needed, free = needed_mb(learners) / 1000, memory.available / 1e9
     who = "1 learner needs" if learners == 1 else f"{learners} learners need"
@@ -89,12 +89,12 @@ def describe(learners: int) -> str:
 
 
 def check(address: str, *, tls: bool, insecure: bool, trusted: bool) -> bool:
-    """See that the class may be opened like this.
+    """Check whether the class may be opened like this.
 
     Args:
-        address: Where the hub is to listen.
+        address: The IP address that the hub is to listen on.
         tls: Whether it has a certificate.
-        insecure: Whether the teacher takes it upon them to go without one.
+        insecure: Whether the teacher accepts the risk of having none.
         trusted: Whether the learners may share one system user.
 
     Returns:

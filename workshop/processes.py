@@ -1,4 +1,4 @@
-"""What runs for a class, and that it ends with it."""
+"""Find and end the processes of a class."""
 
 import os
 import pwd
@@ -10,12 +10,12 @@ import psutil
 from workshop import homes
 
 MARK = "IOT_TUTORIAL_CLASS"
-"""An environment variable of every process of a class: its folder."""
+"""An environment variable of every process of a class; its value is the class's folder."""
 LAST_WORDS_SECONDS = 5.0
 
 
 def of_class(folder: Path) -> Iterator[psutil.Process]:
-    """Find every process of the class that is kept in *folder*, however it was started.
+    """Yield every process of the class in *folder*, however it was started.
 
     A learner can hide the mark, but not the system user.
     """
@@ -31,7 +31,7 @@ def of_class(folder: Path) -> Iterator[psutil.Process]:
 
 
 def end(folder: Path) -> int:
-    """End what still runs of a class: ask first, then insist.
+    """End every process of a class: with SIGTERM first, with SIGKILL after a few seconds.
 
     Returns:
         How many processes there were.

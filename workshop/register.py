@@ -1,4 +1,4 @@
-"""The class's register: who is in it, and the word that keeps a name for one person."""
+"""The class's register: its members, and the word that reserves a name for one person."""
 
 import hashlib
 from hmac import compare_digest
@@ -23,12 +23,12 @@ def members(file: Path) -> list[Member]:
 
 
 def enter(file: Path, name: str, *, room: int) -> Member:
-    """Give the member of this name, with an account made at the first time.
+    """Return the member of this name; the first time, create one with a new account.
 
     Args:
         file: The class's list of members.
-        name: Whose.
-        room: How many learners the class takes.
+        name: The member's name.
+        room: How many learners the class has room for.
 
     Raises:
         LessonError: the class is full, or its list of members cannot be read.
@@ -48,13 +48,13 @@ def enter(file: Path, name: str, *, room: int) -> Member:
 
 
 class Words:
-    """The word that each may put behind the class's code: with it, a name is theirs alone."""
+    """The words that learners may add to the class's code; each reserves a name for its owner."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def fits(self, name: str, word: str) -> bool:
-        """Whether this is the word of *name*; the first one that is given becomes it."""
+        """Return whether this is the word of *name*; the first one given becomes it."""
         file = self._folder / name
         hashed = hashlib.scrypt(word.encode(), salt=name.encode(), n=2**12, r=8, p=1).hex()
         try:

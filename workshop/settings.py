@@ -43,7 +43,7 @@ c.JupyterHub.spawner_class = make_spawner(plan)
 c.JupyterHub.active_server_limit = plan.learners + 1
 c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
 c.Spawner.args = [
-    "--ServerApp.answer_yes=True",  # told to end, it asks nobody
+    "--ServerApp.answer_yes=True",  # when it is told to end, it does not ask back
     "--KernelManager.transport_encryption=auto",
     "--ServerApp.log_level=ERROR",
     "--LabApp.log_level=ERROR",
@@ -51,9 +51,9 @@ c.Spawner.args = [
 ]
 c.Spawner.default_url = "/lab"
 c.Spawner.disable_user_config = True
-# Thirty Labs that start at once on two cores take a minute; the hub's own patience is 30 s.
+# Thirty Labs that start at once on two cores take a minute; the hub would give up after 30 s.
 c.Spawner.http_timeout = c.Spawner.start_timeout = 300
-# A Lab that is stopped has nothing to ask; what still runs then is ended by the workshop.
+# A stopped Lab has nothing to ask; the workshop ends what still runs after that.
 c.LocalProcessSpawner.interrupt_timeout = 3
 c.LocalProcessSpawner.term_timeout = 5
 

@@ -1,4 +1,4 @@
-"""Who may come in: a name, and the class's code; whoever guesses has to wait."""
+"""Signing in: a name and the class's code; each wrong code makes the next try wait."""
 
 import asyncio
 from collections import defaultdict
@@ -13,13 +13,13 @@ from helpers.errors import LessonError
 from workshop import register
 
 LONGEST = 8.0
-"""Seconds that a wrong code takes at most."""
+"""The longest wait after a wrong code, in seconds."""
 
 
 class ClassCode(SharedPasswordAuthenticator):
-    """JupyterHub's own shared password, slower for whoever has given a wrong one.
+    """JupyterHub's own shared password, slower after a wrong one.
 
-    Behind the code, a learner may add a word of their own; their name then takes no other.
+    After the code, a learner may add a word of their own; their name then accepts no other.
     """
 
     members = Unicode(help="The class's list of members.").tag(config=True)
@@ -34,8 +34,8 @@ class ClassCode(SharedPasswordAuthenticator):
     async def authenticate(self, handler: Any, data: dict[str, str]) -> Any:
         """Check a name and a code; one try at a time from each address.
 
-        A wrong code takes half a second, the next one twice as long, and so on. The waiting is part
-        of the turn, so that trying in parallel gains nothing.
+        A wrong code costs half a second, the next one twice as much, and so on. Tries from one
+        address wait for each other, so that trying in parallel gains nothing.
         """
         address = handler.request.remote_ip
         async with self._turns[address]:

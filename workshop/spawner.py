@@ -1,4 +1,4 @@
-"""How the hub starts someone's Lab: as whom, where, and with how much of the machine."""
+"""How the hub starts a Lab: as which user, in which folder, with how much of the machine."""
 
 import os
 import resource
@@ -11,17 +11,17 @@ from workshop.plan import Plan
 from workshop.processes import MARK
 
 PROCESSES = 400
-"""The most processes and threads of one learner; a Lab with four kernels has about 100."""
+"""How many processes and threads one learner may have; a Lab with four kernels has about 100."""
 
 
 def make_spawner(plan: Plan) -> type[LocalProcessSpawner]:
-    """Make the class that starts the Labs of a class of learners."""
+    """Return the spawner class that starts the Labs of this plan."""
 
     class LabSpawner(LocalProcessSpawner):
-        """Starts a Lab in its owner's home, as their system user where learners are kept apart."""
+        """Starts a Lab in its owner's home; as their system user, if learners are kept apart."""
 
         def user_env(self, env: dict[str, str]) -> dict[str, str]:
-            """Say where home is, and which account of the sandbox is theirs."""
+            """Add the home and the key to the learner's account in the sandbox."""
             member = register.enter(plan.members, self.user.name, room=plan.learners)
             env |= {
                 "HOME": str(plan.homes / self.user.name),
@@ -36,7 +36,7 @@ def make_spawner(plan: Plan) -> type[LocalProcessSpawner]:
             return env
 
         def make_preexec_fn(self, name: str) -> Callable[[], None]:
-            """Prepare what the new process does before it becomes the Lab."""
+            """Return what the new process does before it becomes the Lab."""
             owner = homes.system_user(name) if plan.apart else None
             home = plan.homes / name
             homes.prepare(home, homes.lesson(name), owner)
@@ -54,7 +54,7 @@ def make_spawner(plan: Plan) -> type[LocalProcessSpawner]:
 
 
 def _core(plan: Plan, name: str) -> int | None:
-    """Deal the cores out by turns; ``None`` where the system cannot bind a process to one."""
+    """Return the learner's core, dealt in turn; ``None`` if the system cannot bind a process."""
     if not hasattr(os, "sched_getaffinity"):
         return None
     cores = sorted(os.sched_getaffinity(0))
@@ -65,8 +65,8 @@ def _core(plan: Plan, name: str) -> int | None:
 def _limit(memory_mb: int, core: int | None, *, apart: bool) -> None:
     most = memory_mb * 1024 * 1024
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-    if apart:  # it is counted by user
+    if apart:  # this limit counts all processes of a user
         resource.setrlimit(resource.RLIMIT_NPROC, (PROCESSES, PROCESSES))
     if core is not None:
         os.sched_setaffinity(0, {core})
-    os.nice(5)  # the hub and the sandbox, which all wait for, go first
+    os.nice(5)  # the hub and the sandbox, which everyone waits for, go first

@@ -1,4 +1,4 @@
-"""The IAM policy of one learner: the lesson's calls, on what is the learner's, and nothing more.
+"""The IAM policy of one learner: the lesson's calls, on the learner's resources, and no more.
 
 ``python -m workshop.student_policy zoe --account 111122223333 --region eu-west-1`` prints it.
 """
@@ -33,7 +33,7 @@ WHOLE_ACCOUNT = (
     "ListPolicies",
     "ListThings",
 )
-"""AWS knows no narrower resource for these."""
+"""AWS has no narrower resource for these."""
 
 
 def build(learner: str, *, account: str, region: str) -> dict[str, Any]:
@@ -44,12 +44,12 @@ def build(learner: str, *, account: str, region: str) -> dict[str, Any]:
     the lesson begins, is allowed to everyone.
 
     Args:
-        learner: What the names of all that is made begin with.
+        learner: The learner's name, with which every name begins.
         account: 12 digits.
         region: Such as ``eu-west-1``.
 
     Raises:
-        LessonError: the lesson's names cannot begin with that.
+        LessonError: no name of the lesson can begin with that.
 
     >>> built = build("zoe", account="111122223333", region="eu-west-1")
     >>> built["Statement"][0]["Resource"]
@@ -93,7 +93,7 @@ def build(learner: str, *, account: str, region: str) -> dict[str, Any]:
 
 
 def to_text(document: dict[str, Any]) -> str:
-    """Write the policy as it is kept in a file."""
+    """Return the policy as the text of its file."""
     return json.dumps(document, indent=2) + "\n"
 
 
