@@ -1,1 +1,5 @@
-"""What the notebooks call: module N serves notebook N, and importing this package loads nothing."""
+"""What the notebooks call, one subject a file. Importing the package itself loads nothing.
+
+Begin with ``thing.py``, ``policy.py``, ``certificate.py`` and ``closing.py``, one for each
+notebook. ``account/`` connects, ``button.py`` presses, ``check.py`` judges the exercises.
+"""

@@ -1,6 +1,11 @@
-"""The virtual button: it connects with its certificate, publishes one message, and sleeps again."""
+"""The virtual button, and a second device that listens to it.
+
+:func:`press` connects with the button's certificate, publishes one message and disconnects, as a
+real button does; :func:`listen` collects messages. Below them is the MQTT connection that both use.
+"""
 
 import json
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,30 +18,32 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from helpers import thing
+from helpers import certificate, policy, thing
 from helpers.account import Account
 from helpers.errors import LessonError
 from helpers.key_files import KeyFiles, saved
-from helpers.way_in import way_in
 
 Click = Literal["SINGLE", "DOUBLE", "LONG"]
 
 PATIENCE = 5.0
-"""Seconds. No answer for so long is an error, too."""
+"""Seconds without an answer that count as a refusal."""
+
+MQTT_BY_ALPN = "x-amzn-mqtt-ca"
+"""What a client offers by ALPN on port 443, where AWS takes MQTT too."""
 
 
 class Refused(LessonError):
-    """The broker said no."""
+    """The broker refused a connection, a message or a subscription."""
 
     def __init__(self, message: str, explanation: str) -> None:
         super().__init__(message)
         self.explanation = explanation
-        """Why, statement by statement, where the broker tells; AWS's own does not."""
+        """Why, statement by statement; empty on AWS, whose broker does not say."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """A device that can connect: who it is, where it connects to, and with which files."""
+    """A device that can connect: its name, its account, and the files of its certificate."""
 
     account: Account
     name: str
@@ -46,7 +53,7 @@ class Device:
 
     @property
     def topic(self) -> str:
-        """The topic that a button of this serial number publishes on."""
+        """The topic that the button with this serial number publishes on."""
         return f"iotbutton/{self.serial}"
 
 
@@ -59,7 +66,7 @@ class Message:
 
 
 def device(account: Account, thing_name: str) -> Device:
-    """Give the device of a Thing, ready to connect with the files that are saved for it.
+    """Return the device of a Thing, ready to connect with the files that are saved for it.
 
     Raises:
         LessonError: the Thing or its files are missing.
@@ -75,8 +82,29 @@ def device(account: Account, thing_name: str) -> Device:
     return Device(account, thing_name, found.serial, files)
 
 
+def make_listener(account: Account, serial: str, name: str) -> Device:
+    """Make a device that may listen to one button, and to nothing else.
+
+    What is there already stays as it is.
+
+    Args:
+        account: Where to make it.
+        serial: The serial number of the button that it listens to.
+        name: Its own Thing's name. Its policy has the same name with ``-policy`` after it.
+
+    Returns:
+        The device, ready to connect.
+    """
+    policy_name = f"{name}-policy"
+    rights = policy.listener(account.region, account.number, serial, name)
+    thing.register(account.iot, name)
+    policy.put_in_force(account.iot, policy_name, rights)
+    certificate.issue(account, name, policy_name)
+    return device(account, name)
+
+
 def payload(serial: str, click: Click) -> dict[str, str]:
-    """Make what a real button sends.
+    """Return what a real button sends.
 
     >>> payload("G030JF055364XVRB", "SINGLE")
     {'serialNumber': 'G030JF055364XVRB', 'batteryVoltage': '2000mV', 'clickType': 'SINGLE'}
@@ -88,11 +116,11 @@ def press(button: Device, click: Click = "SINGLE") -> None:
     """Press the button: connect, publish one message, wait for its acknowledgement, disconnect.
 
     Args:
-        button: Which one.
+        button: The button to press.
         click: ``SINGLE``, ``DOUBLE``, or ``LONG`` for more than 1.5 seconds.
 
     Raises:
-        Refused: the connection or the message was refused, or there was no answer in 5 seconds.
+        Refused: the connection or the message was refused, or no answer came in 5 seconds.
     """
     with _connected(button) as connection:
         text = json.dumps(payload(button.serial, click))
@@ -119,7 +147,7 @@ class Inbox:
 
         Raises:
             LessonError: none has arrived in time.
-            Refused: the broker has cut the connection.
+            Refused: the broker has closed the connection.
         """
         try:
             arrived = self._connection.messages.get(timeout=timeout)
@@ -150,7 +178,7 @@ def listen(listener: Device, topic_filter: str) -> Iterator[Inbox]:
 
 
 class _Connection:
-    """One MQTT 5 connection. Whatever goes wrong ends it: it never connects a second time."""
+    """One MQTT 5 connection. Any problem ends it: it never connects a second time."""
 
     def __init__(self, device: Device) -> None:
         self.messages: Queue[Message | str] = Queue()
@@ -175,13 +203,9 @@ class _Connection:
         account = self._device.account
         endpoint = account.iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
         files = self._device.files
-        port, alpn = way_in(endpoint, account)
-        self.client.tls_set(
-            str(files.root_ca),
-            str(files.certificate),
-            str(files.private_key),
-            alpn_protocols=alpn,
-        )
+        port, alpn = choose_port(endpoint, account)
+        root, shown, key = map(str, (files.root_ca, files.certificate, files.private_key))
+        self.client.tls_set(root, shown, key, alpn_protocols=alpn)
         try:
             self.client.connect(endpoint, port)
         except (OSError, ssl.SSLError) as problem:
@@ -189,12 +213,8 @@ class _Connection:
         self.client.loop_start()
         self.wait("connected", "connect")
 
-    def close(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
-
     def wait(self, event: str, doing: str) -> None:
-        """Wait until the broker has answered, or raise why it will not."""
+        """Wait for the broker's answer; raise :class:`Refused` if it is a no, or does not come."""
         try:
             happened, reason = self._events.get(timeout=PATIENCE)
         except Empty:
@@ -211,7 +231,7 @@ class _Connection:
         self.messages.put(str(reason))
 
     def refused(self, doing: str, reason: str) -> Refused:
-        """Make the error for what the broker would not do, with its reasons if it tells them."""
+        """Return the error for what the broker refused, with its reasons where it gives them."""
         why = [
             each
             for each in self._device.account.refusals()
@@ -223,6 +243,23 @@ class _Connection:
         return Refused(told, why[-1].explanation)
 
 
+def choose_port(endpoint: str, account: Account) -> tuple[int, list[str] | None]:
+    """Choose the port to connect to: 8883, or 443 where a firewall lets nothing else out.
+
+    Returns:
+        The port, and the protocols to offer by ALPN, if any.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
+    """
+    if account.alpn_port is None:
+        return account.mqtt_port, None
+    try:
+        socket.create_connection((endpoint, account.mqtt_port), PATIENCE).close()
+    except OSError:
+        return account.alpn_port, [MQTT_BY_ALPN]
+    return account.mqtt_port, None
+
+
 @contextmanager
 def _connected(device: Device) -> Iterator[_Connection]:
     connection = _Connection(device)
@@ -230,7 +267,8 @@ def _connected(device: Device) -> Iterator[_Connection]:
         connection.open()
         yield connection
     finally:
-        connection.close()
+        connection.client.disconnect()
+        connection.client.loop_stop()
 
 
 def _read(message: MQTTMessage) -> Message:

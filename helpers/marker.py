@@ -3,15 +3,15 @@
 from helpers.errors import LessonError
 
 MARKER = ("madeBy", "iot-button-tutorial")
-"""Attribute of each Thing and tag of each policy that the lesson makes: key and value.
+"""Attribute of every Thing and tag of every policy that the lesson makes: key and value.
 
-A certificate can hold neither: :mod:`helpers.account.ledger` tells which ones are the lesson's. In
-an account that several learners use, a name tells whose it is: it begins with the learner's.
+A certificate can hold neither: :mod:`helpers.account.ledger` records which ones are the lesson's.
+In an account that several learners use, every name begins with the learner's.
 """
 
 
 def not_ours(kind: str, name: str) -> LessonError:
-    """Make the error for what has a name of ours and not our marker."""
+    """Return the error for something that has one of our names, but not our marker."""
     return LessonError(
         f"The account has a {kind} {name!r} that the lesson did not make. It is left as it is: "
         "give yours another name."

@@ -1,6 +1,7 @@
-"""Policies: the lesson's own, put into an account and taken out of it, and shown in a notebook.
+"""Policies: first the lesson's documents, then those of an account, then what a policy means.
 
-The policy language itself, which decides and explains, is the package :mod:`iot_policy`.
+The policy language itself, which decides and explains, is the package :mod:`iot_policy`; here its
+answers become what a notebook shows.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,8 +14,8 @@ from prettytable import PrettyTable
 import iot_policy
 from helpers.errors import LessonError
 from helpers.marker import MARKER, not_ours
-from helpers.patience import gone, until_gone
 from helpers.table import Readable, table
+from helpers.waiting import delete_when_detached, ignore_missing
 from iot_policy import Policy, Request, arn, document, statement, to_json
 
 if TYPE_CHECKING:
@@ -42,9 +43,17 @@ __all__ = [
     "verdicts",
 ]
 
+TAGS: Any = [{"Key": MARKER[0], "Value": MARKER[1]}]
+"""The tag of every policy that the lesson makes: who made it."""
+
+MOST_VERSIONS = 5
+"""How many versions of a policy AWS keeps."""
+
+ActionType = Literal["CONNECT", "PUBLISH", "SUBSCRIBE", "RECEIVE"]
+
 
 def as_posted(region: str, account: str, serial: str) -> dict[str, Any]:
-    """The post's own JSON. It grants the reverse of what its prose says.
+    """Return the post's own JSON. It grants the reverse of what the post's prose says.
 
     Args:
         region: The account's region.
@@ -58,7 +67,7 @@ def as_posted(region: str, account: str, serial: str) -> dict[str, Any]:
 
 
 def intended(region: str, account: str, serial: str) -> dict[str, Any]:
-    """What the post's prose says: anyone may connect, the button publishes on its own topic."""
+    """Return what the post's prose says: anyone may connect, the button publishes on its topic."""
     return document(
         statement("iot:Connect", "*"),
         statement("iot:Publish", arn(region, account, f"topic/iotbutton/{serial}")),
@@ -66,7 +75,7 @@ def intended(region: str, account: str, serial: str) -> dict[str, Any]:
 
 
 def least_privilege(region: str, account: str, serial: str, client_id: str) -> dict[str, Any]:
-    """Just this client id, just this topic; the registry is not asked."""
+    """Allow just this client id and just this topic, without asking the registry."""
     return document(
         statement("iot:Connect", arn(region, account, f"client/{client_id}")),
         statement("iot:Publish", arn(region, account, f"topic/iotbutton/{serial}")),
@@ -74,10 +83,10 @@ def least_privilege(region: str, account: str, serial: str, client_id: str) -> d
 
 
 def recommended(region: str, account: str) -> dict[str, Any]:
-    """What AWS recommends: one policy for every button, the registry fills in which one.
+    """Return what AWS recommends: one policy for all buttons; the registry fills in which one.
 
     The certificate must be attached to a Thing, the client id must be the Thing's name, and the
-    Thing carries the button's serial number as its attribute ``serialNumber``.
+    Thing's attribute ``serialNumber`` must be the button's serial number.
 
     Source: https://docs.aws.amazon.com/iot/latest/developerguide/thing-policy-variables.html
     """
@@ -105,16 +114,9 @@ def listener(region: str, account: str, serial: str, client_id: str) -> dict[str
     )
 
 
-TAGS: Any = [{"Key": MARKER[0], "Value": MARKER[1]}]
-"""What each policy of the lesson is created with: who made it."""
-
-MOST_VERSIONS = 5
-"""AWS keeps so many versions of a policy."""
-
-
 @dataclass(frozen=True)
 class AccountPolicy:
-    """A policy of the account, as its default version has it."""
+    """A policy of an account, with its default version: the one that counts."""
 
     name: str
     arn: str
@@ -125,8 +127,8 @@ class AccountPolicy:
 def put_in_force(iot: "IoTClient", name: str, document: dict[str, Any]) -> None:
     """Create the policy *name*, or make *document* the default version of the one that is there.
 
-    A document that is in force already is left alone. Where AWS's limit of five versions is
-    reached, the oldest one gives way.
+    Nothing happens if that document is in force already. If AWS's limit of five versions is
+    reached, the oldest one is deleted.
 
     Args:
         iot: A boto3 ``iot`` client.
@@ -134,8 +136,8 @@ def put_in_force(iot: "IoTClient", name: str, document: dict[str, Any]) -> None:
         document: A policy document.
 
     Raises:
-        LessonError: the document is not a policy, or a policy of that name is there that the
-            lesson did not make; nothing is changed.
+        LessonError: the document is not a policy, or the lesson did not make the policy that is
+            there; nothing is changed.
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_CreatePolicyVersion.html
     """
@@ -152,10 +154,7 @@ def put_in_force(iot: "IoTClient", name: str, document: dict[str, Any]) -> None:
 
 
 def find(iot: "IoTClient", name: str) -> AccountPolicy | None:
-    """Look a policy up by its name.
-
-    Returns:
-        The policy; ``None`` where there is none of that name.
+    """Look a policy up by its name; return ``None`` where there is none.
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_GetPolicy.html
     """
@@ -173,14 +172,13 @@ def made_here(iot: "IoTClient", *, prefix: str = "") -> list[AccountPolicy]:
         iot: A boto3 ``iot`` client.
         prefix: What their names begin with: in a shared account, the learner's.
     """
-    pages = iot.get_paginator("list_policies").paginate()
-    names = [each["policyName"] for page in pages for each in page["policies"]]
+    names = iot.get_paginator("list_policies").paginate().search("policies[].policyName")
     found = [find(iot, name) for name in names if name.startswith(prefix)]
     return [each for each in found if each is not None and _ours(iot, each.arn)]
 
 
 def remove(iot: "IoTClient", name: str) -> None:
-    """Delete a policy: detached from everything and its other versions deleted first.
+    """Detach a policy from everything, then delete its versions and the policy itself.
 
     A missing policy is no error.
 
@@ -194,14 +192,14 @@ def remove(iot: "IoTClient", name: str) -> None:
         return
     if not _ours(iot, found.arn):
         raise not_ours("policy", name)
-    for page in iot.get_paginator("list_targets_for_policy").paginate(policyName=name):
-        for target in page["targets"]:
-            with gone():
-                iot.detach_policy(policyName=name, target=target)
+    pages = iot.get_paginator("list_targets_for_policy").paginate(policyName=name)
+    for target in pages.search("targets[]"):
+        with ignore_missing():
+            iot.detach_policy(policyName=name, target=target)
     for version in iot.list_policy_versions(policyName=name)["policyVersions"]:
         if not version["isDefaultVersion"]:
             _delete_version(iot, name, version["versionId"])
-    until_gone(lambda: iot.delete_policy(policyName=name))
+    delete_when_detached(lambda: iot.delete_policy(policyName=name))
 
 
 def _ours(iot: "IoTClient", arn: str) -> bool:
@@ -217,26 +215,26 @@ def _add_version(iot: "IoTClient", name: str, text: str) -> None:
     try:
         iot.create_policy_version(policyName=name, policyDocument=text, setAsDefault=True)
     except iot.exceptions.VersionsLimitExceededException:
-        # The first try succeeded, its answer was lost, and this is what the second one met.
+        # The first try succeeded and its answer was lost; this answers boto3's second try.
         now = find(iot, name)
         if now is None or now.text != text:
             raise
 
 
 def _delete_version(iot: "IoTClient", name: str, version_id: str) -> None:
-    with gone():
+    with ignore_missing():
         iot.delete_policy_version(policyName=name, policyVersionId=version_id)
 
 
 def parse(name: str, text: str) -> Policy:
-    """Make a policy document ready for decisions.
+    """Read a policy document, ready for decisions.
 
     Args:
         name: The policy's name, as decisions report it.
         text: The JSON document.
 
     Raises:
-        LessonError: AWS would not have stored it.
+        LessonError: AWS would refuse to store it.
     """
     try:
         return iot_policy.parse(name, text)
@@ -267,7 +265,7 @@ def lint(
     account: str | None = None,
     attached: bool | None = None,
 ) -> Readable:
-    """Show what is wrong with a policy before any device asks: a table of findings.
+    """Show what is wrong with a policy, before any device asks: a table of findings.
 
     Args:
         document: The policy, as JSON text or as built by :func:`document`.
@@ -283,9 +281,6 @@ def lint(
     return Readable(str(findings), findings._repr_html_())
 
 
-ActionType = Literal["CONNECT", "PUBLISH", "SUBSCRIBE", "RECEIVE"]
-
-
 def verdicts(
     iot: "IoTClient",
     policy_names: Iterable[str],
@@ -294,22 +289,21 @@ def verdicts(
     principal: str,
     client_id: str,
 ) -> PrettyTable:
-    """Ask ``test_authorization`` each question of each policy by itself.
+    """Show what each policy by itself answers to each question: ``test_authorization`` is asked.
 
     Args:
         iot: A boto3 ``iot`` client.
-        policy_names: Policies of the account, a column each.
-        questions: In words, with the action type and the resource's ARN: a row each.
-        principal: ARN of the certificate that asks. Its own policies are left out.
-        client_id: Under which client id it asks.
+        policy_names: Policies of the account: one column each.
+        questions: In words, with the action type and the resource's ARN: one row each.
+        principal: ARN of the certificate that asks. The policies attached to it are left out.
+        client_id: The client id under which it asks.
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_TestAuthorization.html
     """
-    names = list(policy_names)
+    names, rows = list(policy_names), [[question] for question in questions]
     asked = [{"actionType": kind, "resources": [arn]} for kind, arn in questions.values()]
     pages = iot.get_paginator("list_attached_policies").paginate(target=principal)
-    own = [each["policyName"] for page in pages for each in page["policies"]]
-    columns = []
+    own = list(pages.search("policies[].policyName"))
     for name in names:
         answer = iot.test_authorization(
             authInfos=asked,  # type: ignore[arg-type]  # the stub wants its own TypedDict
@@ -318,9 +312,6 @@ def verdicts(
             policyNamesToAdd=[name],
             policyNamesToSkip=[each for each in own if each != name],
         )
-        columns.append([result["authDecision"] for result in answer["authResults"]])
-    rows = [
-        [question, *row]
-        for question, row in zip(questions, zip(*columns, strict=True), strict=True)
-    ]
+        for row, result in zip(rows, answer["authResults"], strict=True):
+            row.append(result["authDecision"])
     return table(["", *names], rows)

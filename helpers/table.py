@@ -21,14 +21,7 @@ class Readable:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> PrettyTable:
-    """Lay out rows under headers, left aligned.
-
-    Args:
-        headers: One title a column.
-        rows: As many cells a row as there are headers; each is shown as ``str`` shows it.
-
-    Returns:
-        A table: HTML in a notebook, plain text everywhere else.
+    """Lay out rows under headers, left aligned: HTML in a notebook, plain text elsewhere.
 
     >>> print(table(["Step", "Done"], [["Thing", "yes"]]))
     +-------+------+
@@ -37,7 +30,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> PrettyTab
     | Thing | yes  |
     +-------+------+
     """
-    # format: each cell says that it is left aligned; a notebook's own style says right.
+    # format=True left-aligns each cell in HTML, where a notebook's own style would right-align it.
     result = PrettyTable(list(headers), align="l", format=True)
     result.add_rows([list(row) for row in rows])
     return result

@@ -1,4 +1,4 @@
-"""The registry: a Thing is what AWS IoT knows of a device."""
+"""Things: what AWS IoT's registry knows of a device. Register, find and remove them."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from helpers.errors import LessonError
 from helpers.marker import MARKER, not_ours
-from helpers.patience import gone, until_gone
+from helpers.waiting import delete_when_detached, ignore_missing
 
 if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient
@@ -37,7 +37,7 @@ class Thing:
 
 
 def attributes(serial: str) -> dict[str, str]:
-    """Give the attributes of the lesson's Things: the button's serial number, and who made it.
+    """Return the attributes of the lesson's Things: the button's serial number, and who made it.
 
     >>> attributes("G030JF055364XVRB")
     {'serialNumber': 'G030JF055364XVRB', 'madeBy': 'iot-button-tutorial'}
@@ -75,10 +75,7 @@ def register(iot: "IoTClient", name: str, *, serial: str = EXAMPLE_SERIAL) -> Th
 
 
 def find(iot: "IoTClient", name: str) -> Thing | None:
-    """Look a Thing up by its name.
-
-    Returns:
-        The Thing; ``None`` where there is none of that name.
+    """Look a Thing up by its name; return ``None`` where there is none.
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_DescribeThing.html
     """
@@ -102,15 +99,14 @@ def made_here(iot: "IoTClient", *, prefix: str = "") -> list[Thing]:
         attributeName=MARKER[0], attributeValue=MARKER[1]
     )
     return [
-        Thing(found["thingName"], found["thingArn"], found["attributes"])
-        for page in pages
-        for found in page["things"]
-        if found["thingName"].startswith(prefix)
+        Thing(each["thingName"], each["thingArn"], each["attributes"])
+        for each in pages.search("things[]")
+        if each["thingName"].startswith(prefix)
     ]
 
 
 def remove(iot: "IoTClient", name: str) -> None:
-    """Delete a Thing, detached from its certificates first. A missing one is no error.
+    """Detach a Thing from its certificates and delete it. A missing one is no error.
 
     Raises:
         LessonError: the lesson did not make it, or it is still being detached after some minutes.
@@ -122,19 +118,16 @@ def remove(iot: "IoTClient", name: str) -> None:
         return
     if not found.made_here:
         raise not_ours("Thing", name)
-    with gone():
-        for page in iot.get_paginator("list_thing_principals").paginate(thingName=name):
-            for principal in page["principals"]:
-                with gone():
-                    iot.detach_thing_principal(thingName=name, principal=principal)
-    until_gone(lambda: iot.delete_thing(thingName=name))
+    with ignore_missing():
+        pages = iot.get_paginator("list_thing_principals").paginate(thingName=name)
+        for principal in pages.search("principals[]"):
+            with ignore_missing():
+                iot.detach_thing_principal(thingName=name, principal=principal)
+    delete_when_detached(lambda: iot.delete_thing(thingName=name))
 
 
 def name_problem(name: str) -> str | None:
-    """Say in words what is wrong with a Thing's name.
-
-    Returns:
-        What is wrong; ``None`` where the name can be used.
+    """Return what is wrong with a Thing's name, in words; ``None`` where it can be used.
 
     >>> name_problem("my button")
     "' ' is not allowed: use letters, digits, ':', '_' and '-'"
@@ -152,7 +145,7 @@ def name_problem(name: str) -> str | None:
 
 
 def serial_problem(serial: str) -> str | None:
-    """Say in words why this does not look like an IoT button's serial number.
+    """Return why this does not look like a button's serial number, in words, or ``None``.
 
     A reason to look again, not to refuse: the pattern is AWS's, from when the button was sold.
 

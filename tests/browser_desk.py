@@ -66,5 +66,5 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 def empty_desk(desk: Desk) -> Desk:
     """An account where nothing exists."""
     closing.clean_up(desk.aws)
-    assert closing.look(desk.aws).empty
+    assert closing.inventory(desk.aws).empty
     return desk

@@ -37,7 +37,7 @@ def by_hand(aws: Account) -> None:
     policy.put_in_force(aws.iot, rights, policy.intended(aws.region, aws.number, button))
     certificate.retire(aws, button)
     answer = aws.iot.create_keys_and_certificate(setAsActive=False)
-    files = certificate.keep(aws, answer, button)
+    files = certificate.save_issued(aws, answer, button)
     aws.iot.update_certificate(certificateId=files.certificate_id, newStatus="ACTIVE")
     aws.iot.attach_policy(policyName=rights, target=answer["certificateArn"])
     aws.iot.attach_thing_principal(thingName=button, principal=answer["certificateArn"])
@@ -64,7 +64,7 @@ def until_it_works(run: Callable[[], object]) -> int:
 
 def assert_complete(aws: Account) -> None:
     """Everything is made, each certificate has its key, and none is without."""
-    found = closing.look(aws)
+    found = closing.inventory(aws)
     steps = closing.steps(found, aws.name("button"))
     assert all(step.done for step in steps), steps
     assert aws.ledger.calls() == []

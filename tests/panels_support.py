@@ -19,7 +19,7 @@ def paste(code: str, aws: Account) -> None:
 
 def state(aws: Account) -> list[Any]:
     """All that a learner could tell two accounts apart by, without ids."""
-    found = closing.look(aws)
+    found = closing.inventory(aws)
     return [
         [(each.name, each.attributes) for each in found.things],
         [(each.name, each.text) for each in found.policies],

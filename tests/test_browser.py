@@ -120,7 +120,7 @@ class _ByClicksAlone:
 
     def test_the_whole_lesson(self, empty_desk: Desk, turn: int) -> None:
         assert click_through(empty_desk) < AT_MOST
-        assert all(step.done for step in closing.steps(closing.look(empty_desk.aws), "my-button"))
+        assert all(step.done for step in closing.steps(closing.inventory(empty_desk.aws), "my-button"))
 
 
 @pytest.mark.long

@@ -17,9 +17,8 @@ from conftest import pid
 
 from helpers import button, certificate, key_files, policy, thing
 from helpers.account import Account
-from helpers.button import Device, Refused
+from helpers.button import MQTT_BY_ALPN, Device, Refused, choose_port
 from helpers.errors import LessonError
-from helpers.way_in import MQTT_BY_ALPN, way_in
 from iot_policy import document, statement
 
 SERIAL = thing.EXAMPLE_SERIAL
@@ -232,4 +231,4 @@ def test_on_443_it_says_by_alpn_that_it_is_mqtt(aws: Account, pressed: Device) -
 
 def test_where_8883_is_open_it_stays_with_it(aws: Account) -> None:
     both = replace(aws, alpn_port=closed_port())
-    assert way_in("localhost", both) == (aws.mqtt_port, None)
+    assert choose_port("localhost", both) == (aws.mqtt_port, None)

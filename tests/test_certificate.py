@@ -59,7 +59,7 @@ def test_nothing_is_overwritten_and_nothing_orphaned(aws: Account) -> None:
     before = contents(files.folder)
     second = aws.iot.create_keys_and_certificate(setAsActive=True)
     with pytest.raises(LessonError, match="written once"):
-        certificate.keep(aws, second, "button")
+        certificate.save_issued(aws, second, "button")
     assert contents(files.folder) == before
     ids = [each["certificateId"] for each in aws.iot.list_certificates()["certificates"]]
     assert ids == [files.certificate_id]
@@ -67,9 +67,9 @@ def test_nothing_is_overwritten_and_nothing_orphaned(aws: Account) -> None:
 
 def test_keeping_the_same_one_twice_harms_it_not(aws: Account) -> None:
     answer = aws.iot.create_keys_and_certificate(setAsActive=True)
-    files = certificate.keep(aws, answer, "button")
+    files = certificate.save_issued(aws, answer, "button")
     with pytest.raises(LessonError, match="written once"):
-        certificate.keep(aws, answer, "button")
+        certificate.save_issued(aws, answer, "button")
     found = certificate.find(aws.iot, files.certificate_id)
     assert found is not None
     assert found.status == "ACTIVE"
@@ -130,7 +130,7 @@ def test_retiring_leaves_other_files_alone(aws: Account, wired: KeyFiles) -> Non
 
 
 def test_looking_inside_shows_no_key(aws: Account, wired: KeyFiles) -> None:
-    shown = str(certificate.look_inside(wired.certificate.read_text()))
+    shown = str(certificate.describe(wired.certificate.read_text()))
     assert "2049-12-31" in shown
     assert "RSA, 2048 bits" in shown
     assert "PRIVATE" not in shown

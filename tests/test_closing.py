@@ -79,7 +79,7 @@ def test_the_states_are_many() -> None:
 def test_from_any_state(aws: Account, state: frozenset[str]) -> None:
     """The readiness table tells the state, and clean-up leaves nothing of it."""
     bring_about(aws, state)
-    done = [step.done for step in closing.steps(closing.look(aws), "button")]
+    done = [step.done for step in closing.steps(closing.inventory(aws), "button")]
     assert done == [
         "thing" in state,
         "policy" in state,
@@ -91,7 +91,7 @@ def test_from_any_state(aws: Account, state: frozenset[str]) -> None:
     ]
     closing.clean_up(aws)
     assert everything(aws) == ([], [], [], [])
-    assert closing.look(aws).empty
+    assert closing.inventory(aws).empty
     assert closing.clean_up(aws) == []
 
 
@@ -168,8 +168,8 @@ def test_another_devices_certificate_makes_no_step_done(aws: Account) -> None:
     for name in ("button", "listener"):
         thing.register(aws.iot, name)
         certificate.issue(aws, name, "rights")
-    assert all(step.done for step in closing.steps(closing.look(aws), "button"))
+    assert all(step.done for step in closing.steps(closing.inventory(aws), "button"))
     files = certificate.create(aws, "button")
     aws.iot.detach_policy(policyName="rights", target=aws.arn("cert", files.certificate_id))
-    left = [step.what for step in closing.steps(closing.look(aws), "button") if not step.done]
+    left = [step.what for step in closing.steps(closing.inventory(aws), "button") if not step.done]
     assert left == ["The policy is attached"]

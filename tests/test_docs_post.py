@@ -137,6 +137,6 @@ def test_the_reference_lists_every_helper() -> None:
         r"automodule:: helpers\.(\w+)", (website.SETTINGS / "reference.rst").read_text()
     )
     # Not for the notebooks.
-    inside = {"marker", "patience", "sandbox", "way_in"}
+    inside = {"marker", "sandbox", "waiting"}
     there = {path.stem for path in (ROOT / "helpers").iterdir() if not path.name.startswith("_")}
     assert set(listed) == there - inside

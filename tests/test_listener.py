@@ -2,14 +2,14 @@
 
 import pytest
 
-from helpers import button, closing, listener
+from helpers import button, closing
 from helpers.account import Account
 
 SERIAL = "G030JF055364XVRB"
 
 
 def test_it_may_listen_to_one_button_and_nothing_else(aws: Account) -> None:
-    ear = listener.prepare(aws, SERIAL, "my-ear")
+    ear = button.make_listener(aws, SERIAL, "my-ear")
     assert ear.name == "my-ear"
     with button.listen(ear, f"iotbutton/{SERIAL}") as arrived:
         assert arrived.empty
@@ -20,11 +20,12 @@ def test_it_may_listen_to_one_button_and_nothing_else(aws: Account) -> None:
 
 
 def test_prepared_again_it_is_the_same(aws: Account) -> None:
-    assert listener.prepare(aws, SERIAL, "my-ear") == listener.prepare(aws, SERIAL, "my-ear")
-    assert len(closing.look(aws).certificates) == 1
+    ear = button.make_listener(aws, SERIAL, "my-ear")
+    assert button.make_listener(aws, SERIAL, "my-ear") == ear
+    assert len(closing.inventory(aws).certificates) == 1
 
 
 def test_clean_up_takes_it_away(aws: Account) -> None:
-    listener.prepare(aws, SERIAL, "my-ear")
+    button.make_listener(aws, SERIAL, "my-ear")
     closing.clean_up(aws)
-    assert closing.look(aws).empty
+    assert closing.inventory(aws).empty

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 from botocore.stub import Stubber
 from test_interruptions import Line
 
-from helpers import certificate, closing, patience, policy, thing
+from helpers import certificate, closing, policy, thing, waiting
 from helpers.account import Account
 from helpers.errors import LessonError
 from helpers.key_files import all_saved
@@ -166,24 +166,24 @@ def _never_again(caught_exception: Exception | None, **_: Any) -> None:
         raise caught_exception
 
 
-@pytest.mark.parametrize("code", sorted(patience.NOT_YET))
+@pytest.mark.parametrize("code", sorted(waiting.NOT_YET))
 def test_a_delete_that_is_too_early_is_tried_again(code: str, zoe: Account) -> None:
     with Stubber(zoe.iot) as stub:
         stub.add_client_error("delete_policy", code, "not yet")
         stub.add_client_error("delete_policy", code, "not yet")
         stub.add_response("delete_policy", {}, {"policyName": "zoe-policy"})
-        patience.until_gone(lambda: zoe.iot.delete_policy(policyName="zoe-policy"))
+        waiting.delete_when_detached(lambda: zoe.iot.delete_policy(policyName="zoe-policy"))
         stub.assert_no_pending_responses()
 
 
 def test_waiting_has_an_end(zoe: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "AT_MOST", 0.0)
+    monkeypatch.setattr(waiting, "AT_MOST", 0.0)
     with Stubber(zoe.iot) as stub, pytest.raises(LessonError, match="does not delete it yet"):
         stub.add_client_error("delete_policy", "DeleteConflictException", "attached")
-        patience.until_gone(lambda: zoe.iot.delete_policy(policyName="zoe-policy"))
+        waiting.delete_when_detached(lambda: zoe.iot.delete_policy(policyName="zoe-policy"))
 
 
 def test_what_is_no_matter_of_time_is_said_at_once(zoe: Account) -> None:
     with Stubber(zoe.iot) as stub, pytest.raises(ClientError, match="AccessDenied"):
         stub.add_client_error("delete_policy", "AccessDeniedException", "no")
-        patience.until_gone(lambda: zoe.iot.delete_policy(policyName="zoe-policy"))
+        waiting.delete_when_detached(lambda: zoe.iot.delete_policy(policyName="zoe-policy"))

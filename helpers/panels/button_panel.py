@@ -1,8 +1,12 @@
-"""The button itself: press it, and see what arrives."""
+"""The button: press it, and see what arrives.
+
+At the end: the panel's own listener, which works while the page stays free.
+"""
 
 import asyncio
 import json
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from datetime import datetime
 from html import escape
 from typing import Any
@@ -11,21 +15,22 @@ import ipywidgets as widgets
 
 from helpers import button, thing
 from helpers.account import Account
-from helpers.button import Click, Message
+from helpers.button import Click, Inbox, Message, Refused
 from helpers.panels.calls import literal
-from helpers.panels.listening import Listening
-from helpers.panels.outcome import Outcome
-from helpers.panels.panel import Panel, action, row
+from helpers.panels.panel import Outcome, Panel, action, row
 
 _SHOWN = 10
+"""How many messages the panel shows."""
+_CHECK_EVERY = 0.1
+"""Seconds between two looks at what has arrived."""
 _LIGHTS = ("iot-light-sending", "iot-light-done", "iot-light-refused")
 
 
 class ButtonPanel(Panel):
     """A round button, and the messages as they arrive.
 
-    A press is work for another thread, so the page never waits for it. Presses queue up: a second
-    connection under the same client id would cut the first one off.
+    Another thread does the press, so the page never waits for it. Presses queue up, because the
+    broker ends a connection when a second one with the same client id begins.
     """
 
     def __init__(self, account: Account) -> None:
@@ -67,7 +72,7 @@ class ButtonPanel(Panel):
 
     @property
     def code(self) -> str:
-        """What a cell says to do the same."""
+        """The code of what was clicked last."""
         return self.outcome.code
 
     def press_once(self, _: Any = None) -> None:
@@ -87,7 +92,7 @@ class ButtonPanel(Panel):
         self._begin(self.listen())
 
     async def press(self, click: Click = "SINGLE") -> None:
-        """Press the button, as soon as somebody listens; a refusal is shown with its reason."""
+        """Press the button, once the listener is there; a refusal is shown with its reason."""
         await self.listen()
         async with self._one_at_a_time:
             self._light("iot-light-sending")
@@ -101,7 +106,7 @@ class ButtonPanel(Panel):
             self._light("iot-light-done" if self.outcome.succeeded else "iot-light-refused")
 
     async def listen(self) -> None:
-        """Listen, unless that is done already."""
+        """Start the listener, unless it listens already."""
         async with self._one_at_a_time:
             if self._listening.open:
                 return
@@ -118,7 +123,7 @@ class ButtonPanel(Panel):
         """Wait for a message.
 
         Args:
-            number: Which one, from 1.
+            number: Its number, counted from 1.
             timeout: Seconds.
         """
         async with asyncio.timeout(timeout):
@@ -127,7 +132,7 @@ class ButtonPanel(Panel):
         return self.arrived[number - 1]
 
     def show_arrival(self, message: Message) -> None:
-        """Add a message to those that have arrived, the newest on top."""
+        """Show a message that has arrived, on top of the others."""
         self.arrived.append(message)
         line = (
             f'<li><span class="iot-hint">{datetime.now():%H:%M:%S}</span> '
@@ -141,10 +146,10 @@ class ButtonPanel(Panel):
         )
 
     def show_silence(self, why: str = "") -> None:
-        """Say that nobody listens.
+        """Show that nobody listens.
 
         Args:
-            why: Why nobody does any more.
+            why: Why the listener has stopped.
         """
         self.listening.disabled = False
         text = f"{why} Nobody listens now; a press begins it.".strip()
@@ -154,7 +159,7 @@ class ButtonPanel(Panel):
         button.press(button.device(self._account, self._name), click)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        # The loop itself holds on to a task only weakly.
+        # The loop keeps only a weak reference to a task.
         task = asyncio.ensure_future(work)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
@@ -163,3 +168,72 @@ class ButtonPanel(Panel):
         for light in _LIGHTS:
             self.single.remove_class(light)
         self.single.add_class(which)
+
+
+class Listening:
+    """The panel's own listener: a Thing of its own, so it ends no connection of the notebook's."""
+
+    def __init__(
+        self,
+        account: Account,
+        serial: str,
+        *,
+        arrived: Callable[[Message], None],
+        ended: Callable[[str], None],
+    ) -> None:
+        self._account = account
+        self._serial = serial
+        self._arrived = arrived
+        self._ended = ended
+        self._connection = ExitStack()
+        self._collecting: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        """The listener's Thing and client id."""
+        return self._account.name("panel")
+
+    @property
+    def topic(self) -> str:
+        """The topic that it listens to."""
+        return f"iotbutton/{self._serial}"
+
+    @property
+    def open(self) -> bool:
+        """Whether messages can arrive."""
+        return self._collecting is not None and not self._collecting.done()
+
+    @property
+    def code(self) -> str:
+        """Python that listens in a cell."""
+        return (
+            "from helpers import button\n\n"
+            f'ear = button.make_listener(aws, "{self._serial}", "{self.name}")\n'
+            f'with button.listen(ear, "{self.topic}") as arrived:\n'
+            "    print(arrived.next(timeout=60))"
+        )
+
+    async def start(self) -> None:
+        """Make the listener and connect it."""
+        self.stop()
+        inbox = await asyncio.to_thread(self._connect)
+        self._collecting = asyncio.create_task(self._collect(inbox))
+
+    def stop(self) -> None:
+        """End the connection."""
+        if self._collecting is not None:
+            self._collecting.cancel()
+        self._connection.close()
+
+    def _connect(self) -> Inbox:
+        device = button.make_listener(self._account, self._serial, self.name)
+        return self._connection.enter_context(button.listen(device, self.topic))
+
+    async def _collect(self, inbox: Inbox) -> None:
+        try:
+            while True:
+                while not inbox.empty:
+                    self._arrived(inbox.next())
+                await asyncio.sleep(_CHECK_EVERY)
+        except Refused as cut:
+            self._ended(str(cut))

@@ -1,4 +1,4 @@
-"""Which boto3 calls were made, written as the code that makes them again."""
+"""The boto3 calls that were made, written as the code that makes them again."""
 
 import copy
 import json
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _GIVES_A_KEY = "create_keys_and_certificate"
 _LINE = 76
-"""A cell of a notebook is no wider."""
+"""Columns in a line of a notebook's cell."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Call:
         >>> print(Call("delete_thing", {"thingName": "my-button"}))
         iot.delete_thing(thingName="my-button")
         """
-        # A cell shows the value of its last line; an answer with a private key gets a name instead.
+        # A cell shows the value of its last line, so an answer with a private key is assigned.
         start = f"{'answer = ' if self.method == _GIVES_A_KEY else ''}iot.{self.method}("
         return _group(start, [(f"{name}=", it) for name, it in self.arguments.items()], ")")
 
@@ -54,7 +54,7 @@ def recorded(iot: "IoTClient") -> Iterator[list[Call]]:
         context["asked"] = copy.deepcopy(params)
 
     def after(http_response: Any, model: Any, context: dict[str, Any], **_: object) -> None:
-        if "asked" in context:  # it is not, where the call began before the recording
+        if "asked" in context:  # otherwise the call began before the recording
             refused = http_response.status_code >= 300
             changes = not changes_nothing(model.name)
             made.append(Call(xform_name(model.name), context["asked"], refused, changes))
@@ -70,7 +70,7 @@ def recorded(iot: "IoTClient") -> Iterator[list[Call]]:
 
 
 def as_code(made: Sequence[Call]) -> str:
-    """Write the calls that change something; where none does, the last of all."""
+    """Write the calls that change something; where none does, the last call."""
     changing = [str(call) for call in made if call.changes]
     return "\n".join(changing or [str(call) for call in made[-1:]])
 
@@ -79,9 +79,9 @@ def literal(value: Any, *, indent: int = 0, taken: int = 0) -> str:
     """Write a value of a boto3 call as Python does, with double quotes.
 
     Args:
-        value: What JSON can hold.
-        indent: Of the line that it begins on, in spaces.
-        taken: So many columns of that line are taken already.
+        value: Anything that JSON can hold.
+        indent: Spaces at the beginning of its first line.
+        taken: Columns of that line that are taken already.
 
     >>> print(literal([{"Key": "madeBy", "on": True}]))
     [{"Key": "madeBy", "on": True}]
@@ -99,7 +99,7 @@ def literal(value: Any, *, indent: int = 0, taken: int = 0) -> str:
 def _group(
     start: str, parts: Sequence[tuple[str, Any]], end: str, *, indent: int = 0, taken: int = 0
 ) -> str:
-    """Put parts between brackets: on one line where they fit, else on a line each."""
+    """Write parts between brackets: on one line where they fit, else one per line."""
     line = start + ", ".join(label + literal(value) for label, value in parts) + end
     if taken + len(line) <= _LINE and "\n" not in line:
         return line
@@ -113,7 +113,7 @@ def _group(
 
 
 def _long_text(text: str) -> str:
-    # Every quote is escaped where three of them, or one at the end, would close the text early.
+    # Three quotes in a row, or one at the end, would close the text early: those are escaped.
     escaped = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"').replace("\r", "\\r")
     if escaped.endswith('"'):
         escaped = escaped[:-1] + '\\"'

@@ -1,5 +1,9 @@
-"""The console's pages from *Create a certificate* to *Attach a policy*, and the step after them."""
+"""The console's pages from *Create a certificate* to *Attach a policy*, and the step after them.
 
+At the end: the links to a certificate's files.
+"""
+
+import os
 from html import escape
 from typing import Any
 
@@ -11,13 +15,11 @@ from helpers.certificate import Certificate
 from helpers.errors import LessonError
 from helpers.key_files import KeyFiles, saved
 from helpers.panels.calls import literal
-from helpers.panels.downloads import Downloads
-from helpers.panels.outcome import Outcome
-from helpers.panels.panel import Panel, action, field, row
+from helpers.panels.panel import Outcome, Panel, action, field, row
 
 
 class CertificateSteps(Panel):
-    """Create, download, activate, attach: each can be clicked once its turn has come."""
+    """Create, download, activate, attach: each button can be clicked when its turn has come."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -38,13 +40,13 @@ class CertificateSteps(Panel):
             self.outcome.view,
         )
         self.thing.observe(self.choose_thing, "value")
-        self.policy.observe(self.take_turns, "value")
+        self.policy.observe(self.show_progress, "value")
         self.creation.on_click(self.create)
         self.retirement.on_click(self.retire)
         self.activation.on_click(self.activate)
         self.policy_attachment.on_click(self.attach_policy)
         self.thing_attachment.on_click(self.attach_thing)
-        self.look()
+        self.refresh()
 
     def _make_controls(self) -> None:
         usual = self._account.name("button")
@@ -66,15 +68,15 @@ class CertificateSteps(Panel):
 
     @property
     def code(self) -> str:
-        """The boto3 call that was made last."""
+        """The code of what was clicked last."""
         return self.outcome.code
 
     def choose_thing(self, _: Any = None) -> None:
-        """Turn to another Thing's certificate."""
-        self._go_on()
+        """Show another Thing's certificate."""
+        self._refresh_without_key()
 
-    def look(self, _: Any = None) -> None:
-        """See how far the Thing's certificate has come."""
+    def refresh(self, _: Any = None) -> None:
+        """Look up how far the Thing's certificate has come, and show it."""
         iot = self._account.iot
         self.files = saved(self._account.key_folder / self.thing.value)
         self.found = certificate.find(iot, self.files.certificate_id) if self.files else None
@@ -83,10 +85,10 @@ class CertificateSteps(Panel):
         chosen = self.policy.value or usual
         self.policy.options = names
         self.policy.value = chosen if chosen in names else next(iter(names), None)
-        self.take_turns()
+        self.show_progress()
 
-    def take_turns(self, _: Any = None) -> None:
-        """Let only those steps be clicked whose turn has come."""
+    def show_progress(self, _: Any = None) -> None:
+        """Show what is done, and enable the steps whose turn has come."""
         found = self.found
         active = found is not None and found.status == "ACTIVE"
         policies, things = (found.policies, found.things) if found else ((), ())
@@ -104,16 +106,16 @@ class CertificateSteps(Panel):
         self._things.value = escape(", ".join(things) or "attached to no Thing")
 
     def create(self, _: Any = None) -> None:
-        """Create a certificate and save its files; offer the private key this once."""
+        """Create a certificate and save its files; offer the private key for download, once."""
         name = self.thing.value
         with self.outcome.of(
             "Creating the certificate",
             f"{name} has a certificate. Its files are in {self._account.key_folder / name}.",
-            then=f"certificate.keep(aws, answer, {literal(name)})",
+            then=f"certificate.save_issued(aws, answer, {literal(name)})",
         ) as made:
             certificate.create(self._account, name)
         self._offer_key = self.outcome.succeeded and any(call.changes for call in made)
-        self.look()
+        self.refresh()
 
     def retire(self, _: Any = None) -> None:
         """Delete the Thing's certificate and its files, to start again."""
@@ -124,40 +126,40 @@ class CertificateSteps(Panel):
             then=f"certificate.retire(aws, {literal(name)})  # deletes its files",
         ):
             certificate.retire(self._account, name)
-        self._go_on()
+        self._refresh_without_key()
 
     def activate(self, _: Any = None) -> None:
-        """Let the certificate connect."""
+        """Activate the certificate, so that the Thing can connect with it."""
         with self.outcome.of("Activating", "The certificate is active."):
             self._account.iot.update_certificate(
                 certificateId=self._certificate().certificate_id, newStatus="ACTIVE"
             )
-        self._go_on()
+        self._refresh_without_key()
 
     def attach_policy(self, _: Any = None) -> None:
-        """Give the certificate the rights of the chosen policy."""
+        """Attach the chosen policy to the certificate."""
         name = self.policy.value
         with self.outcome.of("Attaching", f"The certificate has the policy {name}."):
             self._account.iot.attach_policy(policyName=name, target=self._certificate().arn)
-        self._go_on()
+        self._refresh_without_key()
 
     def attach_thing(self, _: Any = None) -> None:
-        """Say in the registry that this is the Thing's certificate."""
+        """Attach the certificate to its Thing."""
         name = self.thing.value
         with self.outcome.of("Attaching", f"The certificate is attached to the Thing {name}."):
             self._account.iot.attach_thing_principal(
                 thingName=name, principal=self._certificate().arn
             )
-        self._go_on()
+        self._refresh_without_key()
 
     def _certificate(self) -> Certificate:
         if self.found is None:
             raise LessonError("There is no certificate yet: create it first.")
         return self.found
 
-    def _go_on(self) -> None:
+    def _refresh_without_key(self) -> None:
         self._offer_key = False
-        self.look()
+        self.refresh()
 
     def _about_key(self, files: KeyFiles | None) -> str:
         if files is None:
@@ -167,3 +169,46 @@ class CertificateSteps(Panel):
         else:
             text = f"The private key was offered once. It is kept in {files.private_key}."
         return f'<div class="iot-hint">{escape(text)}</div>'
+
+
+class Downloads:
+    """Links to a certificate's files, as in the console: each holds a path, never a file's content.
+
+    The links are relative. JupyterLab completes them, because only it knows the address at which
+    the notebook is served, and it does so in an Output widget, not in an HTML widget.
+    """
+
+    def __init__(self) -> None:
+        self.view = widgets.Output()
+        self.view.add_class("iot-downloads")
+
+    def offer(self, files: KeyFiles | None, *, private_key: bool = False) -> None:
+        """Offer the files of one certificate, or none.
+
+        Args:
+            files: The certificate's files.
+            private_key: Whether to offer the private key as well.
+        """
+        if files is None:
+            self.view.outputs = ()
+            return
+        offered = {
+            "certificate": files.certificate,
+            "public key": files.public_key,
+            "root CA": files.root_ca,
+        }
+        if private_key:
+            offered["private key"] = files.private_key
+        links = [_link(label, os.path.relpath(file)) for label, file in offered.items()]
+        text = ", ".join(f"{label}: {file}" for label, file in offered.items())
+        self.view.outputs = (_display(f'<div class="iot-links">{"".join(links)}</div>', text),)
+
+
+def _link(label: str, path: str) -> str:
+    # `download`: the browser saves the file. Without it, JupyterLab would open and show it.
+    return f'<a href="{escape(path)}" download>Download {label}</a>'
+
+
+def _display(html: str, text: str) -> dict[str, Any]:
+    data = {"text/html": html, "text/plain": text}
+    return {"output_type": "display_data", "data": data, "metadata": {}}

@@ -1,4 +1,4 @@
-"""The readiness table, which follows what happens in the account."""
+"""The readiness table, which follows what the notebook does in the account."""
 
 import asyncio
 from html import escape
@@ -18,8 +18,8 @@ _FOLLOWER = "lesson-checklist"
 class Checklist(Panel):
     """Each step of the lesson, done or not, and where to do it.
 
-    It looks again whenever this notebook changes something in the account. What another notebook
-    changes shows after *Look again*: asking on and on would keep an idle sandbox awake.
+    It refreshes whenever this notebook changes something in the account. What another notebook
+    changes shows after *Look again*: asking all the time would keep an idle sandbox awake.
     """
 
     def __init__(self, account: Account) -> None:
@@ -29,31 +29,31 @@ class Checklist(Panel):
         self._table = widgets.HTML()
         self.button = action("Look again")
         super().__init__("Readiness", self._table, row(self.button))
-        self.button.on_click(self.look)
+        self.button.on_click(self.refresh)
         self._loop = _running_loop()
         self._follow(account.iot.meta.events)
-        self.look()
+        self.refresh()
 
-    def look(self, _: Any = None) -> None:
-        """See what is done."""
+    def refresh(self, _: Any = None) -> None:
+        """Look up which steps are done, and show them."""
         self._due = False
-        self.steps = closing.steps(closing.look(self._account), self._account.name("button"))
+        self.steps = closing.steps(closing.inventory(self._account), self._account.name("button"))
         self._table.value = _table(self.steps)
 
-    def notice(self, model: Any, **_: object) -> None:
-        """Look again once the cell, or the click, that made a call has come to its end."""
+    def after_call(self, model: Any, **_: object) -> None:
+        """Refresh after a call that changes something, once its cell or click has ended."""
         if self._due or changes_nothing(model.name):
             return
         if self._loop is None:
-            self.look()
+            self.refresh()
             return
         self._due = True
-        self._loop.call_soon_threadsafe(self.look)
+        self._loop.call_soon_threadsafe(self.refresh)
 
     def _follow(self, events: Any) -> None:
-        # A checklist that is shown anew takes the place of the one before.
+        # A new checklist replaces the one before.
         events.unregister("after-call.iot", unique_id=_FOLLOWER)
-        events.register("after-call.iot", self.notice, unique_id=_FOLLOWER)
+        events.register("after-call.iot", self.after_call, unique_id=_FOLLOWER)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

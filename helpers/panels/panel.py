@@ -1,20 +1,32 @@
-"""What all panels are: a section with a title, and a text where no widget can be shown."""
+"""What all panels share: the section with its title, its controls, and what came of a click."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
+from botocore.exceptions import BotoCoreError, ClientError
 
-_LOOKS = Path(__file__).with_name("panel.css")
+from helpers.button import Refused
+from helpers.errors import LessonError
+from helpers.panels.calls import Call, as_code, recorded
+
+if TYPE_CHECKING:
+    from mypy_boto3_iot import IoTClient
+
+_STYLES = Path(__file__).with_name("panel.css")
+_ROLES = {"under-way": "status", "done": "status", "refused": "alert"}
 
 
 class Panel:
-    """A section of a page, as the console has them."""
+    """A section of a page, as in the console; a line of text where no widget can be shown."""
 
     def __init__(self, title: str, *parts: Any) -> None:
         self.title = title
-        looks = f"<style>{_LOOKS.read_text('utf-8')}</style>"
-        heading = widgets.HTML(f'{looks}<div class="iot-title">{title}</div>')
+        style = f"<style>{_STYLES.read_text('utf-8')}</style>"
+        heading = widgets.HTML(f'{style}<div class="iot-title">{title}</div>')
         self.view = widgets.VBox([heading, *parts])
         self.view.add_class("iot-panel")
 
@@ -22,26 +34,97 @@ class Panel:
         return f"[Panel: {self.title}. Run this cell in JupyterLab to click through it.]"
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
-        # The widget's own text form lists its parts, and it differs from run to run.
+        # The widget's own text form lists its parts and differs from run to run.
         return {**self.view._repr_mimebundle_(**options), "text/plain": repr(self)}
 
 
 def action(text: str, *, tooltip: str = "", main: bool = False) -> Any:
-    """Make a button that does something in the account."""
+    """Return a button that does something in the account."""
     made = widgets.Button(description=text, tooltip=tooltip or text)
     made.add_class("iot-main" if main else "iot-action")
     return made
 
 
 def row(*parts: Any) -> Any:
-    """Put parts side by side, on more lines where the page is narrow."""
+    """Return parts side by side, on several lines where the page is narrow."""
     made = widgets.HBox(list(parts))
     made.add_class("iot-row")
     return made
 
 
 def field(kind: Any, label: str, **options: Any) -> Any:
-    """Make a control under its label."""
+    """Return a control under its label."""
     made = kind(description=label, **options)
     made.add_class("iot-field")
     return made
+
+
+class Outcome:
+    """The lower part of a panel: the answer, or the refusal in red, and code that does the same."""
+
+    def __init__(self, iot: "IoTClient") -> None:
+        self._iot = iot
+        self._message = widgets.HTML()
+        self._code = widgets.Textarea(description="The same in code", layout={"display": "none"})
+        self._code.add_class("iot-code")
+        self.view = widgets.VBox([self._message, self._code])
+        self.succeeded = False
+
+    @property
+    def code(self) -> str:
+        """Python that does the same in a cell, with the notebook's own ``iot`` and ``aws``."""
+        return str(self._code.value)
+
+    @contextmanager
+    def of(self, doing: str, done: str, *, then: str = "", code: str = "") -> Iterator[list[Call]]:
+        """Show that work is under way, and then its outcome.
+
+        What AWS or the lesson refuses is shown and not raised. Any other error is a mistake of the
+        panel's own: it is shown and raised.
+
+        Args:
+            doing: What is under way, such as ``Creating the Thing``.
+            done: What to say once it is done.
+            then: Code to add after the calls that change something at AWS.
+            code: Code to show in place of the calls, where boto3 has none for this.
+
+        Yields:
+            The boto3 calls that the block makes.
+        """
+        self.succeeded = False
+        self.say("under-way", f"{doing} …")
+        with recorded(self._iot) as made:
+            try:
+                yield made
+            except (LessonError, ClientError, BotoCoreError) as problem:
+                why = problem.explanation if isinstance(problem, Refused) else ""
+                self.say("refused", str(problem), more=why)
+                self.show_code(code or as_code(made))
+                return
+            except Exception as problem:
+                self.say("refused", f"{type(problem).__name__}: {problem}")
+                raise
+        self.succeeded = True
+        self.say("done", done)
+        answered = [call for call in made if not call.refused]
+        after = [then] if then and any(call.changes for call in answered) else []
+        self.show_code(code or "\n".join([as_code(answered), *after]))
+
+    def say(self, kind: str, text: str, *, more: str = "") -> None:
+        """Show a message.
+
+        Args:
+            kind: ``under-way``, ``done`` or ``refused``.
+            text: A sentence or two.
+            more: Lines to show below it, as they are.
+        """
+        rest = f"<pre>{escape(more)}</pre>" if more else ""
+        self._message.value = (
+            f'<div class="iot-says iot-{kind}" role="{_ROLES[kind]}">{escape(text)}</div>{rest}'
+        )
+
+    def show_code(self, code: str) -> None:
+        """Show code that can be copied into a cell."""
+        self._code.value = code
+        self._code.rows = min(code.count("\n") + 1, 24)
+        self._code.layout.display = None if code else "none"

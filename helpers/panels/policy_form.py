@@ -1,5 +1,9 @@
-"""The console's form *Create a policy*: statements, or JSON in the advanced mode."""
+"""The console's form *Create a policy*: statements, or JSON in the advanced mode.
 
+First the form, then one statement of it as a row of controls.
+"""
+
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
@@ -9,11 +13,10 @@ import iot_policy
 from helpers import policy, thing
 from helpers.account import Account
 from helpers.panels import policy_review
-from helpers.panels.outcome import Outcome
-from helpers.panels.panel import Panel, action, field, row
-from helpers.panels.statement_form import StatementForm
+from helpers.panels.panel import Outcome, Panel, action, field, row
 from helpers.thing import Thing
 from iot_policy.documents import statements
+from iot_policy.vocabulary import ACTIONS
 
 
 class PolicyForm(Panel):
@@ -73,11 +76,11 @@ class PolicyForm(Panel):
 
     @property
     def code(self) -> str:
-        """The boto3 call that was made."""
+        """The code of what was clicked last."""
         return self.outcome.code
 
     def start_anew(self, _: Any = None) -> None:
-        """Fill the form with the document that was chosen."""
+        """Fill the form with the chosen document."""
         self.json.value = policy.to_json(self._start[self.start.value])
 
     def switch_mode(self, _: Any = None) -> None:
@@ -85,21 +88,21 @@ class PolicyForm(Panel):
         self._json_part.layout.display = None if self.advanced.value else "none"
 
     def add_statement(self, _: Any = None) -> None:
-        """Add a statement, to be filled in."""
+        """Add a statement to fill in."""
         topic = self._account.arn("topic", f"iotbutton/{self._button.serial}")
         self._set_statements([*self._listed(), policy.statement("iot:Publish", topic)])
 
-    def remove_statement(self, form: StatementForm) -> None:
-        """Take a statement out."""
+    def remove_statement(self, form: "StatementForm") -> None:
+        """Remove a statement."""
         self._set_statements([each.statement() for each in self.rows if each is not form])
 
     def edit_form(self) -> None:
-        """Carry what was typed into the form over to the JSON."""
+        """Copy what was typed into the form to the JSON."""
         self._document = {**self._document, "Statement": [each.statement() for each in self.rows]}
         self.json.value = policy.to_json(self._document)
 
     def edit_json(self, _: Any = None) -> None:
-        """Carry edited JSON back into the form; broken JSON leaves the form as it is."""
+        """Copy edited JSON to the form; broken JSON leaves the form as it is."""
         try:
             document = iot_policy.check(self.json.value)
         except iot_policy.MalformedPolicy as error:
@@ -112,7 +115,7 @@ class PolicyForm(Panel):
         self._show_review()
 
     def review(self, _: Any = None) -> None:
-        """Find and decide anew."""
+        """Lint and decide again."""
         self.edit_json()
 
     def create(self, _: Any = None) -> None:
@@ -156,7 +159,7 @@ class PolicyForm(Panel):
 
 
 def starting_points(account: Account, button: Thing) -> dict[str, dict[str, Any]]:
-    """Give the documents that a form can start from, by what they are called."""
+    """Return the documents that a form can start from, by their labels."""
     region, number = account.region, account.number
     return {
         "Least privilege": policy.least_privilege(region, number, button.serial, button.name),
@@ -167,7 +170,7 @@ def starting_points(account: Account, button: Thing) -> dict[str, dict[str, Any]
 
 
 def resource_presets(account: Account, button: Thing) -> list[str]:
-    """Give the resources that a button's policy names."""
+    """Return the resources that a button's policy names."""
     topic = f"iotbutton/{button.serial}"
     return [
         account.arn("client", button.name),
@@ -181,3 +184,72 @@ def _button(account: Account) -> Thing:
     name = account.name("button")
     example = thing.attributes(thing.EXAMPLE_SERIAL)
     return thing.find(account.iot, name) or Thing(name, account.arn("thing", name), example)
+
+
+class StatementForm:
+    """Effect, action and resource of one statement.
+
+    What the three controls cannot hold, such as a condition or a list of actions, is shown and
+    stays as it is; it can be edited in the JSON.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        statement: dict[str, Any],
+        resources: Sequence[str],
+        *,
+        changed: Callable[[], None],
+        remove: Callable[["StatementForm"], None],
+    ) -> None:
+        self._statement = statement
+        self._changed = changed
+        self._remove = remove
+        self.effect = field(
+            widgets.Dropdown, "Effect", options=["Allow", "Deny"], value=statement["Effect"]
+        )
+        self.action = _box("Action", statement, list(ACTIONS))
+        self.resource = _box("Resource", statement, resources)
+        self.removal = action("Remove", tooltip=f"Remove statement {number}")
+        for control, name in (
+            (self.effect, "iot-effect"),
+            (self.action, "iot-what"),
+            (self.resource, "iot-on-what"),
+        ):
+            control.add_class(name)
+            control.observe(self.edit, "value")
+        self.removal.on_click(self.remove)
+        heading = widgets.HTML(f'<div class="iot-number">Statement {number}{self._rest()}</div>')
+        self.view = widgets.VBox(
+            [heading, row(self.effect, self.action, self.resource, self.removal)]
+        )
+        self.view.add_class("iot-statement")
+
+    def statement(self) -> dict[str, Any]:
+        """Return the statement as it is edited now."""
+        edited = {"Effect": self.effect.value}
+        for box in (self.action, self.resource):
+            if not box.disabled:
+                edited[box.description] = box.value
+        return {**self._statement, **edited}
+
+    def edit(self, _: Any = None) -> None:
+        """Tell the policy's form that this statement was edited."""
+        self._changed()
+
+    def remove(self, _: Any = None) -> None:
+        """Remove the statement from the policy."""
+        self._remove(self)
+
+    def _rest(self) -> str:
+        shown = {"Effect"} | {box.description for box in (self.action, self.resource)}
+        rest = {name: value for name, value in self._statement.items() if name not in shown}
+        return f" · <code>{escape(policy.to_json(rest))}</code>" if rest else ""
+
+
+def _box(element: str, statement: dict[str, Any], offered: Sequence[str]) -> Any:
+    value = statement.get(element)
+    if isinstance(value, str):
+        return field(widgets.Combobox, element, options=list(offered), value=value)
+    listed = ", ".join(value) if value else f"Not{element}: see beside the number"
+    return field(widgets.Text, element, value=listed, disabled=True)

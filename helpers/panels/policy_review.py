@@ -1,4 +1,4 @@
-"""A policy's findings and verdicts, as a page shows them."""
+"""A policy's findings and verdicts, as HTML."""
 
 from collections.abc import Iterable, Mapping
 from html import escape
@@ -11,7 +11,7 @@ from iot_policy import AttachedThing, Explanation, Finding, MalformedPolicy, Req
 
 
 def findings(document: str, account: Account, *, attached: bool) -> str:
-    """Lay out what the linter finds, each with AWS's page."""
+    """Return what the linter finds, each finding with AWS's page."""
     found = iot_policy.lint(
         document, region=account.region, account=account.number, attached=attached
     )
@@ -21,7 +21,7 @@ def findings(document: str, account: Account, *, attached: bool) -> str:
 
 
 def verdicts(name: str, document: str, account: Account, button: Thing, *, attached: bool) -> str:
-    """Lay out what the policy allows the button, decided here as the broker decides it.
+    """Return what the policy allows the button, decided here as the broker decides it.
 
     Args:
         name: The policy's name.

@@ -7,8 +7,7 @@ import ipywidgets as widgets
 
 from helpers import thing
 from helpers.account import Account
-from helpers.panels.outcome import Outcome
-from helpers.panels.panel import Panel, action, field, row
+from helpers.panels.panel import Outcome, Panel, action, field, row
 
 
 class ThingForm(Panel):
@@ -35,11 +34,11 @@ class ThingForm(Panel):
 
     @property
     def code(self) -> str:
-        """The boto3 call that was made."""
+        """The code of what was clicked last."""
         return self.outcome.code
 
     def check(self, _: Any = None) -> None:
-        """Say in words what is wrong with what was typed."""
+        """Show what is wrong with what was typed."""
         name, serial = thing.name_problem(self.name.value), thing.serial_problem(self.serial.value)
         says = []
         if name:
@@ -50,7 +49,7 @@ class ThingForm(Panel):
         self.button.disabled = name is not None
 
     def create(self, _: Any = None) -> None:
-        """Create the Thing, or find that it is there."""
+        """Create the Thing, unless it is there already."""
         name = self.name.value
         with self.outcome.of(f"Creating {name}", f"The registry has the Thing {name}."):
             thing.register(self._iot, name, serial=self.serial.value)

@@ -1,4 +1,4 @@
-"""Wait as AWS asks one to: detaching takes seconds, and up to five minutes for a policy."""
+"""Delete at AWS's pace: detaching takes seconds, and up to five minutes for a policy."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,10 +6,8 @@ from contextlib import contextmanager
 
 from helpers.errors import LessonError
 
-AT_MOST = 360.0
-"""Seconds."""
-LONGEST_PAUSE = 5.0
-"""Seconds."""
+AT_MOST, LONGEST_PAUSE = 360.0, 5.0
+"""Seconds to go on trying, and between two tries."""
 NOT_YET = {
     "CertificateStateException",
     "DeleteConflictException",
@@ -20,8 +18,8 @@ NOT_YET = {
 
 
 @contextmanager
-def gone() -> Iterator[None]:
-    """Take it for done where AWS says that what was to go is not there."""
+def ignore_missing() -> Iterator[None]:
+    """Ignore ResourceNotFoundException: what should go is already deleted."""
     from botocore.exceptions import ClientError  # costs 0.3 s, which helpers.policy need not pay
 
     try:
@@ -31,8 +29,8 @@ def gone() -> Iterator[None]:
             raise
 
 
-def until_gone(delete: Callable[[], object]) -> None:
-    """Delete something, again and again while AWS says that it is still attached.
+def delete_when_detached(delete: Callable[[], object]) -> None:
+    """Delete something; try again for as long as AWS says that it is still attached.
 
     Args:
         delete: Makes the call.
@@ -49,7 +47,7 @@ def until_gone(delete: Callable[[], object]) -> None:
     pause = 0.05
     while True:
         try:
-            with gone():
+            with ignore_missing():
                 delete()
             return
         except ClientError as problem:
