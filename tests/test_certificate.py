@@ -12,6 +12,11 @@ from helpers.errors import LessonError
 from helpers.key_files import KeyFiles
 
 
+@pytest.fixture
+def aws(inside: Account) -> Account:
+    return inside
+
+
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 

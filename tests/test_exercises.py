@@ -61,8 +61,8 @@ def test_the_answer_in_the_place_of_the_stub_passes(name: str, aws: Account) -> 
 
 
 @pytest.fixture
-def button(aws: Account) -> Thing:
-    return thing.register(aws.iot, aws.name("button"))
+def button(inside: Account) -> Thing:
+    return thing.register(inside.iot, inside.name("button"))
 
 
 @pytest.mark.parametrize(
@@ -75,22 +75,24 @@ def button(aws: Account) -> Thing:
     ],
 )
 def test_mistakes_with_the_second_button(
-    aws: Account, name: str, attributes: dict[str, str], sentence: str
+    inside: Account, name: str, attributes: dict[str, str], sentence: str
 ) -> None:
-    assert "There is no Thing my-second-button yet" in repr(check.second_button(aws))
-    aws.iot.create_thing(thingName=name, attributePayload={"attributes": attributes})
-    assert sentence in repr(check.second_button(aws))
+    assert "There is no Thing my-second-button yet" in repr(check.second_button(inside))
+    inside.iot.create_thing(thingName=name, attributePayload={"attributes": attributes})
+    assert sentence in repr(check.second_button(inside))
 
 
-def test_mistakes_with_the_answers(aws: Account, button: Thing) -> None:
+def test_mistakes_with_the_answers(inside: Account, button: Thing) -> None:
     topic = f"iotbutton/{button.serial}"
-    least = policy.least_privilege(aws.region, aws.number, button.serial, button.name)["Statement"]
-    subscribe = statement("iot:Subscribe", aws.arn("topicfilter", f"{topic}/answer"))
-    receive = statement("iot:Receive", aws.arn("topic", f"{topic}/answer"))
+    least = policy.least_privilege(inside.region, inside.number, button.serial, button.name)[
+        "Statement"
+    ]
+    subscribe = statement("iot:Subscribe", inside.arn("topicfilter", f"{topic}/answer"))
+    receive = statement("iot:Receive", inside.arn("topic", f"{topic}/answer"))
     told = {
         "allows iot:Subscribe on a topic": [
             *least,
-            statement(["iot:Subscribe", "iot:Receive"], aws.arn("topic", f"{topic}/answer")),
+            statement(["iot:Subscribe", "iot:Receive"], inside.arn("topic", f"{topic}/answer")),
         ],
         f"may not receive {topic}/answer": [*least, subscribe],
         "may not connect under its name": [subscribe, receive],
@@ -99,7 +101,7 @@ def test_mistakes_with_the_answers(aws: Account, button: Thing) -> None:
         "may publish its own answer": [
             *least,
             subscribe,
-            statement(["iot:Receive", "iot:Publish"], aws.arn("topic", f"{topic}/answer")),
+            statement(["iot:Receive", "iot:Publish"], inside.arn("topic", f"{topic}/answer")),
         ],
         "may connect under another name": [
             *least,
@@ -110,42 +112,42 @@ def test_mistakes_with_the_answers(aws: Account, button: Thing) -> None:
         "Effect must be Allow or Deny": [{**subscribe, "Effect": "Permit"}],
     }
     for sentence, statements in told.items():
-        assert sentence in repr(check.answers(aws, button, document(*statements)))
+        assert sentence in repr(check.answers(inside, button, document(*statements)))
 
 
-def test_mistakes_with_the_repairs(aws: Account, button: Thing) -> None:
-    broken = check.broken_policies(aws, button)
+def test_mistakes_with_the_repairs(inside: Account, button: Thing) -> None:
+    broken = check.broken_policies(inside, button)
     assert "The first policy: The button may not connect" in repr(
-        check.repairs(aws, button, broken)
+        check.repairs(inside, button, broken)
     )
-    right = policy.least_privilege(aws.region, aws.number, button.serial, button.name)
+    right = policy.least_privilege(inside.region, inside.number, button.serial, button.name)
     assert "Statement 3 of the policy denies it" in repr(
-        check.repairs(aws, button, broken | {"first": right})
+        check.repairs(inside, button, broken | {"first": right})
     )
     assert "us-east-1" in repr(
-        check.repairs(aws, button, dict.fromkeys(broken, right) | {"third": broken["third"]})
+        check.repairs(inside, button, dict.fromkeys(broken, right) | {"third": broken["third"]})
     )
     everything = document(statement("iot:*", "*"))
     assert "may connect under another name" in repr(
-        check.repairs(aws, button, broken | {"first": everything})
+        check.repairs(inside, button, broken | {"first": everything})
     )
-    assert "has gone missing" in repr(check.repairs(aws, button, {}))
+    assert "has gone missing" in repr(check.repairs(inside, button, {}))
 
 
-def test_mistakes_with_the_rotation(aws: Account, button: Thing) -> None:
-    iot, rights = aws.iot, aws.name("rights")
-    policy.put_in_force(iot, rights, policy.intended(aws.region, aws.number, button.serial))
-    files = certificate.issue(aws, button.name, rights)
+def test_mistakes_with_the_rotation(inside: Account, button: Thing) -> None:
+    iot, rights = inside.iot, inside.name("rights")
+    policy.put_in_force(iot, rights, policy.intended(inside.region, inside.number, button.serial))
+    files = certificate.issue(inside, button.name, rights)
     old_id = files.certificate_id
 
     def result() -> str:
-        return repr(check.rotation(aws, button.name, old_id))
+        return repr(check.rotation(inside, button.name, old_id))
 
     assert "still holds the old certificate" in result()
     files.folder.rename(files.folder.with_name("old"))
     assert "holds no certificate" in result()
-    new = certificate.create(aws, button.name)
-    arn = aws.arn("cert", new.certificate_id)
+    new = certificate.create(inside, button.name)
+    arn = inside.arn("cert", new.certificate_id)
     assert "is INACTIVE: activate it" in result()
     iot.update_certificate(certificateId=new.certificate_id, newStatus="ACTIVE")
     assert "No policy is attached" in result()
@@ -153,7 +155,7 @@ def test_mistakes_with_the_rotation(aws: Account, button: Thing) -> None:
     assert "is not attached to the Thing" in result()
     iot.attach_thing_principal(thingName=button.name, principal=arn)
     assert "The old certificate still exists" in result()
-    certificate.retire(aws, "old")
+    certificate.retire(inside, "old")
     assert result() == "Well done."
     certificate.remove(iot, new.certificate_id)
     assert "is not registered" in result()

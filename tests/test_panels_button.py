@@ -143,11 +143,11 @@ def test_it_listens_again_after_its_connection_was_cut(aws: Account) -> None:
     asyncio.run(press())
 
 
-def test_the_checklist_follows_what_is_done(aws: Account) -> None:
+def test_the_checklist_follows_what_is_done(inside: Account) -> None:
     async def follow() -> list[int]:
-        checklist = panels.checklist(aws)
+        checklist = panels.checklist(inside)
         done = []
-        for change in (lambda: None, lambda: ready(aws), lambda: closing.clean_up(aws)):
+        for change in (lambda: None, lambda: ready(inside), lambda: closing.clean_up(inside)):
             change()
             await asyncio.sleep(0)  # the cell ends
             done.append(sum(step.done for step in checklist.steps))
@@ -156,28 +156,28 @@ def test_the_checklist_follows_what_is_done(aws: Account) -> None:
     assert asyncio.run(follow()) == [0, 7, 0]
 
 
-def test_the_checklist_follows_what_another_thread_does(aws: Account) -> None:
+def test_the_checklist_follows_what_another_thread_does(inside: Account) -> None:
     async def follow() -> int:
-        checklist = panels.checklist(aws)
-        await asyncio.to_thread(make_thing, aws)
+        checklist = panels.checklist(inside)
+        await asyncio.to_thread(make_thing, inside)
         await asyncio.sleep(0)
         return sum(step.done for step in checklist.steps)
 
     assert asyncio.run(follow()) == 1
 
 
-def test_without_a_loop_the_checklist_looks_at_once(aws: Account) -> None:
-    checklist = panels.checklist(aws)
-    make_thing(aws)
+def test_without_a_loop_the_checklist_looks_at_once(inside: Account) -> None:
+    checklist = panels.checklist(inside)
+    make_thing(inside)
     assert checklist.steps[0].done
     assert "See 02-policy" in checklist._table.value
 
 
-def test_the_checklist_looks_again_when_asked(aws: Account) -> None:
-    checklist = panels.checklist(aws)
+def test_the_checklist_looks_again_when_asked(inside: Account) -> None:
+    checklist = panels.checklist(inside)
     old = checklist._table.value
-    newer = panels.checklist(aws)  # it takes the place of the first
-    make_thing(aws)
+    newer = panels.checklist(inside)  # it takes the place of the first
+    make_thing(inside)
     assert checklist._table.value == old
     checklist.button.click()
     assert checklist._table.value == newer._table.value != old

@@ -19,6 +19,11 @@ VALUES = st.recursive(
 )
 
 
+@pytest.fixture
+def aws(inside: Account) -> Account:
+    return inside
+
+
 @given(VALUES)
 def test_a_literal_is_read_back_as_it_was(value: object) -> None:
     assert ast.literal_eval(literal(value)) == value

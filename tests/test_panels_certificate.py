@@ -1,15 +1,22 @@
 """The steps of *Create a certificate*, without a browser."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+import trustme
 from panels_support import click, everything_shown, make_thing, message, paste, state
 
 from helpers import certificate, closing, panels, policy
 from helpers.account import Account
 from helpers.panels.certificate_steps import CertificateSteps
+
+
+@pytest.fixture
+def aws(inside: Account) -> Account:
+    return replace(inside, root_ca=trustme.CA().cert_pem.bytes().decode())
 
 
 @pytest.fixture

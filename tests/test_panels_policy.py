@@ -26,6 +26,11 @@ WITH_EVERYTHING = {
 
 
 @pytest.fixture
+def aws(inside: Account) -> Account:
+    return inside
+
+
+@pytest.fixture
 def form(aws: Account) -> PolicyForm:
     make_thing(aws)
     return panels.policy(aws)

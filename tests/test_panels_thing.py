@@ -7,6 +7,11 @@ from helpers import closing, panels, thing
 from helpers.account import Account
 
 
+@pytest.fixture
+def aws(inside: Account) -> Account:
+    return inside
+
+
 def test_untouched_it_creates_the_lessons_thing(aws: Account) -> None:
     form = panels.thing(aws)
     assert thing.made_here(aws.iot) == []

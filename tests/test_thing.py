@@ -7,6 +7,11 @@ from helpers.account import Account
 from helpers.errors import LessonError
 
 
+@pytest.fixture
+def aws(inside: Account) -> Account:
+    return inside
+
+
 def test_registering_twice_is_registering_once(aws: Account) -> None:
     first = thing.register(aws.iot, "a")
     assert thing.register(aws.iot, "a") == first
