@@ -29,7 +29,7 @@ def test_the_registry_comes_back_with_what_it_held(tmp_path: Path) -> None:
 
 
 def test_every_account_and_region_is_kept_apart(tmp_path: Path) -> None:
-    places = [(ACCOUNT, REGION), (ACCOUNT, "us-east-1"), ("200000000001", REGION)]
+    places = [(ACCOUNT, REGION), (ACCOUNT, "us-east-1"), ("444455556666", REGION)]
     try:
         for number, (account, region) in enumerate(places):
             iot_backends[account][region].create_thing_type(f"type-{number}", {})
@@ -87,17 +87,17 @@ def test_a_milestone_counts_once_and_comes_back(tmp_path: Path) -> None:
     reached = milestones.of(ACCOUNT)
     assert milestones.reach(f"{ACCOUNT}/pressed") is False
     assert milestones.of(ACCOUNT) == Milestones(file).of(ACCOUNT) == reached
-    assert milestones.of("200000000001") == {}
+    assert milestones.of("444455556666") == {}
 
 
 def test_milestones_are_forgotten_for_good(tmp_path: Path) -> None:
     file = tmp_path / "milestones.json"
     milestones = Milestones(file)
     milestones.reach(f"{ACCOUNT}/pressed")
-    milestones.reach("200000000001/pressed")
+    milestones.reach("444455556666/pressed")
     assert milestones.forget(ACCOUNT) is True
     assert milestones.forget(ACCOUNT) is False
-    assert list(json.loads(file.read_text())) == ["200000000001"]
+    assert list(json.loads(file.read_text())) == ["444455556666"]
 
 
 @pytest.mark.parametrize(
@@ -127,4 +127,4 @@ def test_milestones_are_bounded(tmp_path: Path) -> None:
     new = [milestones.reach(f"{ACCOUNT}/{number}") for number in range(60)]
     assert new == [True] * 50 + [False] * 10
     assert MILESTONES_PER_ACCOUNT == 50
-    assert milestones.reach("200000000001/first") is True  # another's are not counted
+    assert milestones.reach("444455556666/first") is True  # another's are not counted
