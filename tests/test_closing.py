@@ -95,6 +95,59 @@ def test_from_any_state(aws: Account, state: frozenset[str]) -> None:
     assert closing.clean_up(aws) == []
 
 
+def test_certificates_go_first_and_key_files_last(aws: Account) -> None:
+    """AWS deletes neither a policy nor a Thing while a certificate is attached to it."""
+    bring_about(aws, frozenset(PARTS) - {"key lost"})
+    (files,) = closing.inventory(aws).keys
+    wanted = [
+        ("certificate", files.certificate_id),
+        ("policy", "rights"),
+        ("Thing", "button"),
+        ("key files", "keys/sandbox/button"),
+    ]
+    assert [tuple(row) for row in closing.to_remove(aws).rows] == wanted
+    assert closing.clean_up(aws) == wanted
+
+
+def test_a_certificate_is_in_the_ledger_before_it_is_detached(
+    aws: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in between, its attachments no longer tell that it is ours."""
+    bring_about(aws, frozenset(PARTS))
+    (found,) = closing.inventory(aws).certificates
+    assert aws.ledger.ids() == [found.certificate_id]
+    aws.ledger.forget(found.certificate_id)
+    known = []
+    real = certificate.remove
+
+    def remove(iot: Any, certificate_id: str) -> None:
+        known.append(aws.ledger.ids())
+        real(iot, certificate_id)
+
+    monkeypatch.setattr(certificate, "remove", remove)
+    closing.clean_up(aws)
+    assert known == [[found.certificate_id]]
+    assert aws.ledger.ids() == []
+
+
+def test_what_is_gone_at_aws_is_forgotten_with_its_files(aws: Account, stranger: Any) -> None:
+    bring_about(aws, frozenset({"thing", "certificate"}))
+    (files,) = closing.inventory(aws).keys
+    stranger.delete_certificate(certificateId=files.certificate_id)
+    assert aws.ledger.ids() == [files.certificate_id]
+    closing.clean_up(aws)
+    assert aws.ledger.ids() == []
+    assert everything(aws) == ([], [], [], [])
+
+
+def test_an_interrupted_save_is_cleaned_up(aws: Account) -> None:
+    bring_about(aws, frozenset({"certificate"}))
+    (files,) = closing.inventory(aws).keys
+    files.folder.rename(f"{files.folder}.unfinished")
+    closing.clean_up(aws)
+    assert everything(aws) == ([], [], [], [])
+
+
 def test_what_others_made_stays_as_it_is(aws: Account, stranger: Any) -> None:
     iot = aws.iot
     stranger.create_thing(thingName="button-2")

@@ -1,0 +1,155 @@
+"""The files of a certificate by themselves: no account, and nothing is overwritten or left half."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from helpers import key_files
+from helpers.errors import LessonError
+from helpers.key_files import KeyFiles
+
+FOLDER = Path("keys") / "sandbox" / "button"
+NAMES = ["certificate.pem.crt", "private.pem.key", "public.pem.key", "root-ca.pem"]
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def _no_umask() -> Iterator[None]:
+    """Leave the modes to us alone: nothing of this machine's settings helps."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def save() -> KeyFiles:
+    key_files.save_keys(FOLDER, "private", "public")
+    return key_files.add_certificate(FOLDER, "certificate", root_ca="root")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.usefixtures("_no_umask")
+def test_only_the_owner_can_read_them() -> None:
+    key_files.save_keys(FOLDER, "private", "public")
+    unfinished = key_files.unfinished_folder(FOLDER)
+    assert {path.name: mode(path) for path in unfinished.iterdir()} == {
+        "private.pem.key": 0o600,
+        "public.pem.key": 0o600,
+    }
+    files = key_files.add_certificate(FOLDER, "certificate", root_ca="root")
+    assert {path.name: mode(path) for path in FOLDER.iterdir()} == dict.fromkeys(NAMES, 0o600)
+    for folder in (FOLDER, *FOLDER.parents[:2]):
+        assert mode(folder) == 0o700
+    told = [files.certificate, files.private_key, files.public_key, files.root_ca]
+    assert [path.read_text() for path in told] == ["certificate", "private", "public", "root"]
+
+
+def test_half_a_save_counts_for_nothing() -> None:
+    key_files.save_keys(FOLDER, "private", "public")
+    assert key_files.all_saved(FOLDER.parent) == []
+    assert key_files.saved(FOLDER) is None
+    assert key_files.unfinished(FOLDER.parent) == [KeyFiles(Path(f"{FOLDER}.unfinished"))]
+    assert key_files.folders(FOLDER.parent) == [Path(f"{FOLDER}.unfinished")]
+    files = key_files.add_certificate(FOLDER, "certificate", root_ca="root")
+    assert key_files.all_saved(FOLDER.parent) == [files]
+    assert key_files.unfinished(FOLDER.parent) == []
+
+
+def test_an_unfinished_folder_counts_for_nothing_even_if_it_is_whole() -> None:
+    """A kill between the last file and the new name."""
+    save()
+    FOLDER.rename(key_files.unfinished_folder(FOLDER))
+    assert key_files.all_saved(FOLDER.parent) == []
+
+
+@pytest.mark.parametrize("missing", ["certificate.pem.crt", "private.pem.key"])
+def test_without_certificate_or_private_key_they_are_of_no_use(missing: str) -> None:
+    save()
+    (FOLDER / missing).unlink()
+    assert key_files.saved(FOLDER) is None
+    assert key_files.all_saved(FOLDER.parent) == []
+
+
+def test_what_is_hidden_or_no_folder_is_no_certificates() -> None:
+    files = save()
+    (FOLDER.parent / ".certificates").mkdir()
+    (FOLDER.parent / "notes.txt").write_text("mine")
+    assert key_files.folders(FOLDER.parent) == [FOLDER]
+    assert key_files.all_saved(FOLDER.parent) == [files]
+
+
+def test_a_folder_that_is_there_is_not_written_to() -> None:
+    FOLDER.mkdir(parents=True)
+    with pytest.raises(LessonError, match=f"{FOLDER} is there already, and a private key is writ"):
+        key_files.save_keys(FOLDER, "private", "public")
+    assert names(FOLDER.parent) == ["button"]
+    assert names(FOLDER) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_that_is_there_is_not_overwritten(name: str) -> None:
+    """Not even one that another process has just written."""
+    folder = key_files.unfinished_folder(FOLDER)
+    folder.mkdir(parents=True)
+    (folder / name).write_text("theirs")
+    with pytest.raises(FileExistsError):
+        save()
+    assert (folder / name).read_text() == "theirs"
+    assert not FOLDER.exists()
+
+
+def test_the_private_key_is_deleted_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as anything is left, it can be told whose certificate it was."""
+    files, seen = save(), []
+    real = Path.unlink
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        seen.append(names(FOLDER))
+        real(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    files.delete()
+    assert seen[0] == NAMES and seen[-1] == ["private.pem.key"]
+    assert not FOLDER.exists()
+
+
+def test_deleting_goes_on_where_it_stopped_and_leaves_other_files() -> None:
+    files = save()
+    for path in (files.root_ca, files.certificate):
+        path.unlink()
+    (FOLDER / "notes.txt").write_text("mine")
+    files.delete()
+    files.delete()
+    assert names(FOLDER) == ["notes.txt"]
+
+
+def test_the_public_key_is_computed_from_a_whole_private_key_alone() -> None:
+    files = save()
+    assert files.computed_public_key() is None  # "private" is no PEM
+    key = rsa.generate_private_key(65537, 2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
+    files.private_key.write_bytes(pem)
+    assert files.computed_public_key() == key.public_key()
+    files.private_key.write_bytes(pem[: len(pem) // 2])
+    assert files.computed_public_key() is None
+    files.private_key.unlink()
+    assert files.computed_public_key() is None
