@@ -83,6 +83,15 @@ def test_no_packet_leaves_the_machine(tmp_path: Path) -> None:
         process.stop(tmp_path)
 
 
+def test_a_sandbox_that_does_not_start_is_the_lessons_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("IOT_TUTORIAL_STATE_DIR", str(tmp_path / "file" / "state"))
+    with pytest.raises(LessonError, match="Set IOT_TUTORIAL_STATE_DIR to a folder of yours"):
+        connect()
+
+
 def test_an_unknown_target_is_refused() -> None:
     with pytest.raises(LessonError, match="no target 'asw'"):
         connect(target="asw")

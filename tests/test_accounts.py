@@ -5,6 +5,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -18,8 +19,10 @@ from helpers import button, certificate, policy, thing
 from helpers.account import Account, connect, join
 from helpers.errors import LessonError
 from sandbox import accounts, process
+from sandbox.accounts import Members
 from sandbox.errors import SandboxError
 from sandbox.line import HttpLine
+from workshop import register
 
 
 @pytest.fixture(scope="module")
@@ -157,9 +160,12 @@ def test_a_page_that_changes_something_is_asked_with_post(
     """No browser changes anything by following a link or loading a picture."""
     key = room.member("teacher", teacher=True).key
     path = f"_sandbox/{page}/{os.getpid()}"
+    headers = {"Authorization": signed(key)}
     for other in {"GET", "POST", "PUT"} - {method}:
-        assert ask(room, path, other, Authorization=signed(key)) == 405
-    assert ask(room, path, method, Authorization=signed(key)) == 200
+        with pytest.raises(HTTPError) as refused:
+            urlopen(Request(f"{room.url}/{path}", headers=headers, method=other))
+        assert (refused.value.code, refused.value.headers["Allow"]) == (405, method)
+    assert ask(room, path, method, **headers) == 200
 
 
 def test_a_certificate_of_another_account_cannot_be_taken(ada: Account, zoe: Account) -> None:
@@ -266,6 +272,30 @@ def test_the_list_of_members_is_private_and_checked(tmp_path: Path) -> None:
     members = accounts.read(file)
     assert len({each.account for each in members}) == len({each.key for each in members}) == 3
     assert members[1].account == process.ACCOUNT
-    file.write_text(json.dumps([{"name": "ada"}]))
+    assert all(len(each.key) == len("CLASS") + 32 for each in members)  # 128 bits
+
+
+@pytest.mark.parametrize("content", [None, "not JSON", '[{"name": "ada"}]'])
+def test_a_list_that_cannot_be_read(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "members.json"
+    if content is not None:
+        file.write_text(content)
     with pytest.raises(SandboxError, match="list of members"):
         accounts.read(file)
+    with pytest.raises(LessonError, match="list of members"):
+        register.members(file)
+
+
+def test_a_changed_list_is_read_again(tmp_path: Path) -> None:
+    """However it was changed: another file in its place at the same moment, or written over."""
+    file = tmp_path / "members.json"
+    ada, zoe = accounts.create("ada", []), accounts.create("zoe", [])
+    accounts.write(file, [])
+    members, written = Members(file), file.stat()
+    assert members.holder(ada.key) is None
+    accounts.write(file, [ada])
+    os.utime(file, ns=(written.st_mtime_ns, written.st_mtime_ns))
+    assert members.holder(ada.key) == ada
+    file.write_text(json.dumps([asdict(zoe)]))
+    os.utime(file, ns=(written.st_mtime_ns + 1, written.st_mtime_ns + 1))
+    assert (members.holder(ada.key), members.holder(zoe.key)) == (None, zoe)

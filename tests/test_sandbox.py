@@ -145,6 +145,7 @@ def test_stop_ends_no_other_process_that_has_its_number(folder: Path) -> None:
         ("python", False),
         ("", False),
         ("less sandbox", False),
+        ("python script.py sandbox", False),
         ("python -m sandbox.process", False),
     ],
 )
