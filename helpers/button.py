@@ -26,7 +26,7 @@ from helpers.key_files import KeyFiles, saved
 Click = Literal["SINGLE", "DOUBLE", "LONG"]
 
 PATIENCE = 5.0
-"""Seconds without an answer that count as a refusal."""
+"""Seconds: how long to wait for a connection, for an answer and, by default, for a message."""
 
 MQTT_BY_ALPN = "x-amzn-mqtt-ca"
 """What a client offers by ALPN on port 443, where AWS takes MQTT too."""

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from mypy_boto3_iot.type_defs import CreateKeysAndCertificateResponseTypeDef
 
 AROUND = timedelta(minutes=10)
-"""How far apart two moments may seem: AWS's clock and ours differ, and a call has its retries."""
+"""A certificate counts as made by a call where AWS dates it this close to the moment of the call.
+
+The two clocks differ, and boto3 may have tried again."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,9 @@ def create(account: Account, name: str) -> KeyFiles:
 
     If that is done already, return the files that are there. In an account that others use too, the
     keys are made here: docs/decisions/0004-whose-certificate-it-is.md says why.
+
+    Raises:
+        LessonError: its folder holds other files.
     """
     delete_unusable(account)
     files = saved(account.key_folder / name)
@@ -209,12 +214,12 @@ def remove(iot: "IoTClient", certificate_id: str) -> None:
 def delete_unusable(account: Account) -> list[Certificate]:
     """Delete the lesson's certificates whose private key nobody has.
 
-    They come about in two ways. The id is known, but the process ended before the files were saved.
-    Or AWS's answer never arrived, and only the account shows that there is a certificate.
+    There are two kinds. Of the first, the ledger has the id, but the process ended before the key
+    was saved. Of the second, AWS's answer was lost, so the ledger has only the call.
 
     Returns:
-        New certificates of no use to anyone that may be the lesson's or another's: in an account
-        that others use, nothing is deleted on a guess.
+        The certificates that were left alone, because in a shared account they may be somebody
+        else's: inactive, attached to nothing, and made when an answer of ours was lost.
     """
     kept = {files.certificate_id for files in all_saved(account.key_folder)}
     for certificate_id in sorted(set(account.ledger.ids()) - kept):
@@ -241,7 +246,7 @@ def _delete_made_by(account: Account, call: PendingCall, kept: set[str]) -> list
             remove(account.iot, each.certificate_id)
         elif call.operation == "CreateKeysAndCertificate":
             doubtful.append(each)
-        # A signing request of ours makes a certificate with our key: without it, it is another's.
+        # Else the call was a signing request, which certifies our own key: this one is another's.
     if not doubtful:
         account.ledger.end(call.file)
     return doubtful

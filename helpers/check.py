@@ -155,13 +155,14 @@ def _unmet(
     may: Mapping[str, tuple[str, str]],
     may_not: Mapping[str, tuple[str, str]],
 ) -> Iterator[str]:
-    """Say where a policy document decides otherwise than it should, as the broker would decide.
+    """Compare what a policy allows with what it should, by the broker's own decisions.
 
     Args:
         document: The policy.
-        button: Who asks; its certificate is attached to it.
-        may: What it shall allow: what follows *the button may*, with the action and the full ARN.
-        may_not: What it shall not allow.
+        button: The Thing that asks. Its certificate is taken to be attached to it.
+        may: What the policy must allow: words that complete *The button may …*, to the action and
+            the resource's full ARN.
+        may_not: What it must not allow, in the same form.
 
     Yields:
         One sentence each; for a denial with the one change that would help most.

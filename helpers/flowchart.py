@@ -1,6 +1,7 @@
 """The flowchart that the lesson closes with: Things, certificates, policies, and what is attached.
 
-:func:`helpers.closing.flowchart` draws an account's; here are the lines, in text and as a picture.
+:func:`helpers.closing.flowchart` collects what an account holds; this module draws it, as
+text and as SVG.
 """
 
 from collections.abc import Mapping, Sequence

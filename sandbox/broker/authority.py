@@ -178,8 +178,7 @@ def check_message(message: Publish, authority: Authority) -> None:
 
     Source: https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html#mqtt-differences
     """
-    if message.qos > 1:
-        raise RefusedError(ReasonCode.QOS_NOT_SUPPORTED, "AWS IoT has no QoS 2: use QoS 0 or 1")
+    _check_qos(message.qos, "use")
     check_topic(message.topic)
     if len(message.payload) > limits.PAYLOAD_BYTES:
         raise RefusedError(
@@ -209,10 +208,13 @@ def check_subscribe(packet: Subscribe) -> None:
             ReasonCode.QUOTA_EXCEEDED,
             f"a SUBSCRIBE has {limits.FILTERS_PER_SUBSCRIBE} filters at most",
         )
-    if any(each.qos > 1 for each in packet.subscriptions):
-        raise RefusedError(
-            ReasonCode.QOS_NOT_SUPPORTED, "AWS IoT has no QoS 2: subscribe with QoS 0 or 1"
-        )
+    for each in packet.subscriptions:
+        _check_qos(each.qos, "subscribe with")
+
+
+def _check_qos(qos: int, use: str) -> None:
+    if qos > limits.MAXIMUM_QOS:
+        raise RefusedError(ReasonCode.QOS_NOT_SUPPORTED, f"AWS IoT has no QoS 2: {use} QoS 0 or 1")
 
 
 def _check_connect(packet: Connect) -> None:

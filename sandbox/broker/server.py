@@ -123,7 +123,7 @@ class Broker:
             )
         if self._loop is None:
             raise RuntimeError("the broker has not been started")
-        message = Publish(topic, payload, min(qos, 1), retain)
+        message = Publish(topic, payload, min(qos, limits.MAXIMUM_QOS), retain)
         self._loop.call_soon_threadsafe(self._publish, account, region, message)
 
     def published(self) -> set[str]:

@@ -1,6 +1,8 @@
 """Where moto 5.2 falls short of AWS IoT: one small function per gap.
 
-Each has a test of its name in ``tests/test_gaps.py``; delete both once moto has closed the gap.
+A correction of an operation that moto has stands behind ``@overriding("its_name")``, in the file of
+its subject; an operation that moto lacks is listed in ``_ADDED``. Each has a test of its name in
+``tests/test_gaps.py``; delete both once moto has closed the gap.
 """
 
 from functools import cache, partial

@@ -11,7 +11,7 @@ _UNACCEPTABLE_PROTOCOL_VERSION = 1
 """The only refusal that an MQTT 3.1.1 client is told; after any other, AWS IoT just hangs up."""
 _OFFER: Properties = {
     Property.RECEIVE_MAXIMUM: limits.UNACKNOWLEDGED,
-    Property.MAXIMUM_QOS: 1,
+    Property.MAXIMUM_QOS: limits.MAXIMUM_QOS,
     Property.MAXIMUM_PACKET_SIZE: limits.PACKET_BYTES,
     Property.TOPIC_ALIAS_MAXIMUM: limits.TOPIC_ALIASES,
     Property.SUBSCRIPTION_IDENTIFIER_AVAILABLE: 0,

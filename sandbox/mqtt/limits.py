@@ -4,6 +4,7 @@ Source: https://docs.aws.amazon.com/general/latest/gr/iot-core.html#message-brok
 """
 
 # AWS's.
+MAXIMUM_QOS = 1
 CLIENT_ID_BYTES = 128
 TOPIC_BYTES = 256
 TOPIC_SLASHES = 7
