@@ -1,4 +1,4 @@
-"""How fast is the sandbox's broker, and how big? `python -m bench.broker`; under a minute."""
+"""Measure the broker of the sandbox, its speed and its memory: `python -m bench.broker`."""
 
 import ssl
 import statistics
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def measure(folder: Path, servers: dict[str, Running]) -> None:
-    """Run each comparison; the order keeps the memory at rest before any load."""
+    """Run each comparison. Memory at rest is measured first, before any load."""
     process, port = servers["broker"]
     at_rest = megabytes(process)
     contexts = {name: client_context(folder, "device", name) for name in servers}
@@ -96,14 +96,14 @@ def report(what: str, sides: Sides, against: str) -> None:
 
 
 def per_second(count: int, work: Callable[[], None]) -> float:
-    """How many of *count* things *work* does in a second."""
+    """Return how many of *count* things *work* does in a second."""
     start = time.perf_counter()
     work()
     return count / (time.perf_counter() - start)
 
 
 def connect_many(name: str, port: int, context: ssl.SSLContext) -> None:
-    """Connect, be welcomed, hang up; the bare server's welcome is one byte."""
+    """Connect, wait for the welcome, hang up; the bare server's welcome is one byte."""
     for _ in range(CONNECTS):
         client = Load(port, context)
         if name == "bare TLS":
@@ -114,7 +114,7 @@ def connect_many(name: str, port: int, context: ssl.SSLContext) -> None:
 
 
 def with_devices(folder: Path, process: subprocess.Popen[str], port: int) -> float:
-    """The broker's memory with 500 devices, each with its own certificate."""
+    """Return the broker's memory with 500 devices, each with its own certificate."""
     clients = []
     for number in range(DEVICES):
         client = Load(port, client_context(folder, f"device{number}", "broker"))
@@ -127,7 +127,7 @@ def with_devices(folder: Path, process: subprocess.Popen[str], port: int) -> flo
 
 
 def client_context(folder: Path, device: str, server: str) -> ssl.SSLContext:
-    """What a client needs to connect."""
+    """Return the TLS context with which a device connects to a server."""
     ca = folder / "broker" / "ca.pem" if server == "broker" else folder / "ca.pem"
     context = ssl.create_default_context(cafile=str(ca))
     context.load_cert_chain(folder / f"{device}.pem", folder / f"{device}.key")
@@ -135,7 +135,7 @@ def client_context(folder: Path, device: str, server: str) -> ssl.SSLContext:
 
 
 def megabytes(process: subprocess.Popen[str]) -> float:
-    """Resident memory of a process, in millions of bytes."""
+    """Return the resident memory of a process, in millions of bytes."""
     resident: int = psutil.Process(process.pid).memory_info().rss
     return resident / 1e6
 

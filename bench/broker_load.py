@@ -25,7 +25,7 @@ class Load:
         self._flush()
 
     def connect(self, client_id: str) -> None:
-        """Be welcomed as an MQTT 3.1.1 client."""
+        """Send CONNECT as an MQTT 3.1.1 client, and wait for the welcome."""
         name = client_id.encode()
         packet = bytearray(_CONNECT) + name
         packet[1], packet[13] = 12 + len(name), len(name)
@@ -43,9 +43,9 @@ class Load:
         """Publish with QoS 1, and wait for every acknowledgement.
 
         Args:
-            topic: Where to.
+            topic: Where to publish.
             count: How many messages.
-            window: How many may be on their way at once.
+            window: How many may be unacknowledged at once.
         """
         ring, size = _ring(topic, window)
         sent = acknowledged = 0
@@ -64,7 +64,7 @@ class Load:
         self._flush()
 
     def read(self, least: int) -> bytes:
-        """Wait for at least so many bytes; give all that are there, in whole multiples of 4."""
+        """Wait for *least* bytes, and return all that are there."""
         parts: list[bytes] = []
         got = 0
         while True:
@@ -96,7 +96,7 @@ class Load:
 
 
 def _ring(topic: str, window: int) -> tuple[bytes, int]:
-    """Messages with the packet identifiers 1 to *window*, twice over; and the size of one."""
+    """Return messages with packet identifiers 1 to *window*, twice over, and the size of one."""
     name = topic.encode()
     body = bytes((0, len(name))) + name
     packets = [

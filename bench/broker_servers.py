@@ -24,7 +24,7 @@ EVERYTHING = {
 
 
 def make_certificates(folder: Path) -> None:
-    """Write an authority, a server's certificate, a device's as AWS makes them, and 500 more."""
+    """Write an authority, and certificates of a server, of 500 devices, and one in RSA as AWS's."""
     ca = trustme.CA()
     ca.cert_pem.write_to_path(folder / "ca.pem")
     _leaf(ca.issue_cert("localhost", "127.0.0.1"), folder / "server")
@@ -40,17 +40,17 @@ def _leaf(made: trustme.LeafCert, stem: Path) -> None:
 
 
 def start_sandbox(folder: Path) -> tuple[subprocess.Popen[str], int]:
-    """Start the sandbox's broker in a process of its own; its port."""
+    """Start the sandbox's broker in a process of its own, and return its port."""
     return _start("sandbox", folder)
 
 
 def start_bare(folder: Path) -> tuple[subprocess.Popen[str], int]:
-    """Start asyncio's own TLS with next to nothing in it; its port."""
+    """Start a server that does little more than asyncio's own TLS, and return its port."""
     return _start("bare", folder)
 
 
 def start_mosquitto(folder: Path) -> tuple[subprocess.Popen[str], int] | None:
-    """Start Debian's mosquitto with the same certificates, if it is installed; its port."""
+    """Start Debian's mosquitto, if it is installed, with the same certificates; return its port."""
     found = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin")
     if not found:
         return None

@@ -101,7 +101,7 @@ class Session:
         self._waiting = deque(kept)
         self._bytes = sum(each.message.weight for each in kept)
 
-    def deliver(self, message: Publish, qos: int, *, retain: bool = False) -> None:
+    def deliver(self, message: Publish, qos: int, *, retain: bool) -> None:
         """Deliver a message now, or as soon as the client can take it."""
         if self.subscriber is None and not qos:
             return
@@ -244,7 +244,7 @@ class Endpoint:
         """Forget a session with all that it holds."""
         for topic_filter in list(session.subscriptions):
             self.unsubscribe(session, topic_filter)
-        self._sessions.pop((session.client_id, session.certificate_id), None)
+        del self._sessions[session.client_id, session.certificate_id]
 
     def expire(self) -> None:
         """Publish the wills that are due, and end the sessions whose clients stayed away."""
