@@ -8,7 +8,6 @@ import argparse
 import difflib
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from nbformat import NotebookNode
 from traitlets.config import Config
 
 from publish.canonical import canonical
+from sandbox import process
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "notebooks"
@@ -47,8 +47,7 @@ def workplace() -> Iterator[tuple[Path, dict[str, str]]]:
         try:
             yield folder, ours | {"IOT_TUTORIAL_STATE_DIR": str(state)}
         finally:
-            stop = [sys.executable, "-m", "sandbox", "--stop", "--state-dir", str(state)]
-            subprocess.run(stop, cwd=ROOT, check=True)
+            process.stop(state)
 
 
 def execute(notebook: NotebookNode, folder: Path, env: dict[str, str]) -> None:
