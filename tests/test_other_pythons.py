@@ -21,6 +21,7 @@ RUNNING = "{}.{}".format(*sys.version_info)
 OTHERS = [f"3.{minor}" for minor in range(11, 15) if f"3.{minor}" != RUNNING]
 QUICK = [
     *("tests/test_policy_*.py", "tests/test_broker_packets.py", "tests/test_broker_topics.py"),
+    *("tests/test_broker_sessions.py", "tests/test_broker_policy.py", "tests/test_broker_tls.py"),
     *("tests/test_certificate.py", "tests/test_thing.py", "tests/test_canonical.py"),
     *PACKAGES,  # their docstrings' examples
 ]
