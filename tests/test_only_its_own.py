@@ -36,7 +36,9 @@ def test_a_thing_of_that_name_is_someone_elses(kind: Any, stranger: Any) -> None
     stranger.create_thing(thingName=aws.name("button"))
     before = in_process.holdings()
     for change in (thing.register, thing.remove):
-        with pytest.raises(LessonError, match="the lesson did not make"):
+        with pytest.raises(
+            LessonError, match=f"a Thing '{aws.name('button')}' that the lesson did"
+        ):
             change(aws.iot, aws.name("button"))
     assert closing.clean_up(aws) == []
     assert in_process.holdings() == before
@@ -48,9 +50,9 @@ def test_a_policy_of_that_name_is_someone_elses(kind: Any, stranger: Any) -> Non
     name = aws.name("button-policy")
     stranger.create_policy(policyName=name, policyDocument=TEXT)
     before = in_process.holdings()
-    with pytest.raises(LessonError, match="the lesson did not make"):
+    with pytest.raises(LessonError, match=f"a policy '{name}' that the lesson did not make"):
         policy.put_in_force(aws.iot, name, policy.document(policy.statement("iot:Publish", "*")))
-    with pytest.raises(LessonError, match="the lesson did not make"):
+    with pytest.raises(LessonError, match=f"a policy '{name}' that the lesson did not make"):
         policy.remove(aws.iot, name)
     assert closing.clean_up(aws) == []
     assert in_process.holdings() == before
@@ -159,6 +161,33 @@ def test_what_cannot_be_told_from_anothers_is_named_and_stays(stranger: Any) -> 
     assert all(each in str(problem.value) for each in before["certificates"])
     assert in_process.holdings() == before
     assert all_saved(aws.key_folder) == []
+
+
+def test_a_fifth_version_whose_answer_is_lost_is_there(nowhere: None) -> None:
+    """boto3 tries again, and AWS answers that five are the most: the fifth is the right one."""
+    line = Line()
+    aws = in_process.own_account(line)
+    for number in range(4):
+        policy.put_in_force(aws.iot, "rights", rights(number))
+    lose_the_answer(line, 5)  # create, get, tags, versions: the fifth call makes the version
+    policy.put_in_force(aws.iot, "rights", rights(4))
+    found = policy.find(aws.iot, "rights")
+    assert found is not None and found.text == policy.to_json(rights(4))
+    assert len(aws.iot.list_policy_versions(policyName="rights")["policyVersions"]) == 5
+
+
+def test_a_sixth_version_that_is_not_there_is_told(
+    zoe: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        policy.put_in_force(zoe.iot, "zoe-rights", rights(number))
+    monkeypatch.setattr(policy, "MOST_VERSIONS", 99)
+    with pytest.raises(zoe.iot.exceptions.VersionsLimitExceededException):
+        policy.put_in_force(zoe.iot, "zoe-rights", rights(5))
+
+
+def rights(number: int) -> dict[str, Any]:
+    return policy.document(policy.statement("iot:Publish", f"arn:aws:iot:*:*:topic/{number}"))
 
 
 def _never_again(caught_exception: Exception | None, **_: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import in_process
 import lessons
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from helpers import certificate, key_files, policy, thing
 from helpers.account import Account
@@ -80,10 +81,12 @@ def test_one_in_the_ledger_without_files_is_deleted(aws: Account) -> None:
 
 
 @USED
-def test_one_that_is_in_use_is_not_deleted(aws: Account, used: str) -> None:
+@pytest.mark.parametrize("known", [True, False])
+def test_one_that_is_in_use_is_not_deleted(aws: Account, used: str, known: bool) -> None:
     found = new(aws)
     attach(aws, used, found)
-    aws.ledger.note(found.certificate_id)
+    if known:
+        aws.ledger.note(found.certificate_id)
     lost_call(aws)
     assert certificate.delete_unusable(aws) == []
     assert ids(aws) == {found.certificate_id}
@@ -175,6 +178,16 @@ def test_in_a_shared_account_what_holds_our_key_goes_whatever_call_it_was(
     assert certificate.delete_unusable(shared) == []
     assert ids(shared) == {another.certificate_id}
     assert (shared.ledger.calls(), shared.ledger.ids()) == ([], [])
+
+
+def test_a_key_that_is_made_here_is_rsa_of_2048_bits(
+    shared: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(rsa, "generate_private_key", lambda *how: asked.append(how))
+    with pytest.raises(AttributeError):  # there is no key to go on with
+        certificate.create(shared, "zoe-button")
+    assert asked == [(65537, 2048)]
 
 
 def key_files_id(aws: Account) -> str:
