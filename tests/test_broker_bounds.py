@@ -65,6 +65,19 @@ def test_a_policy_that_cannot_be_read_denies_what_another_allows(sandbox, first)
         assert client.read() is None
 
 
+def test_a_policy_that_can_be_read_again_is_no_longer_the_reason(sandbox):
+    device = sandbox.registered()
+    with device.raw() as client:
+        client.connect("button", version=V5)
+        break_policy(sandbox, device.certificate_id)
+        client.publish("a")
+        assert client.read()[1][2] == 0x87
+        sandbox.set_policy(device, document(CONNECT))
+        client.publish("a")
+        assert client.read()[1][2] == 0x87
+    assert [("cannot be read" in each.reason) for each in sandbox.refusals()] == [True, False]
+
+
 def test_a_topic_that_may_not_be_received_is_recorded_once_per_connection(sandbox):
     deaf = sandbox.registered(document(statement(["iot:Connect", "iot:Subscribe"], "*")))
     with sandbox.registered().raw() as other:
@@ -401,7 +414,7 @@ def test_a_disconnect_prolongs_no_session_that_ends_with_it(sandbox):
         client.connect("client", version=V5)
         client.send(b"\xe0\x07\0\x05\x11\0\0\0\x09")
         assert client.read()[1][0] == 0x82
-    assert "cannot be prolonged" in sandbox.refusals()[0].reason
+    assert sandbox.refusals()[0].reason == "a session that ends now cannot be prolonged"
 
 
 def test_retained_messages_are_bounded_by_their_bytes(sandbox, monkeypatch):
@@ -513,6 +526,19 @@ def test_a_delayed_will_comes_no_later_than_its_session_ends(sandbox):
             assert quiet(listener)  # it comes once
 
 
+@pytest.mark.parametrize("status", ["ACTIVE", "INACTIVE"])
+def test_a_certificate_that_is_not_active_publishes_no_will(sandbox, status):
+    device = sandbox.registered()
+    with sandbox.registered().raw() as listener:
+        listener.connect("listener")
+        listener.subscribe("wills/#")
+        with device.raw() as client:
+            client.connect("button", will=Publish("wills/button", b"gone"))
+            sandbox.set_status(device, status)
+        assert quiet(listener) == (status == "INACTIVE")
+    assert not sandbox.refusals()
+
+
 def test_a_will_outlives_a_good_bye_that_asks_for_it(sandbox):
     with sandbox.registered().raw() as listener, sandbox.registered().raw() as client:
         listener.connect("listener")
@@ -520,6 +546,7 @@ def test_a_will_outlives_a_good_bye_that_asks_for_it(sandbox):
         client.connect("button", version=V5, will=Publish("wills/button", b"gone"))
         client.send(b"\xe0\x01\x04")
         assert listener.read()[0] >> 4 == PUBLISH
+    assert sandbox.services.endpoints.published() == {ACCOUNT}
 
 
 def test_a_device_that_publishes_is_noticed_once(sandbox):

@@ -119,7 +119,12 @@ def test_the_older_of_two_connections_with_a_client_id_is_cut(sandbox, version):
         older.connect("button", version=version)
         newer.connect("button")
         answer = older.read()
-        assert answer is None if version == 4 else answer[1][0] == 0x8E
+        if version == 4:
+            assert answer is None
+        else:
+            assert answer[1][0] == 0x8E
+            assert answer[1].endswith(b"another connection has this client id now")
+        assert not sandbox.refusals()
         newer.send(PING)
         assert newer.read() == PONG
         assert sandbox.connections == 1
@@ -190,7 +195,7 @@ def test_sessions_are_bounded(sandbox, monkeypatch):
     with device.raw() as client:
         assert client.connect("one", clean=False) == WELCOME
     with device.raw() as client:
-        assert client.connect("two", clean=False) is None
+        assert client.connect("two", version=5, clean=False)[1][:2] == b"\0\x97"
     assert "keeps 1 sessions at most" in sandbox.refusals()[0].reason
     with device.raw() as client:
         assert client.connect("one", clean=False) == RESUMED
