@@ -19,6 +19,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 MUTMUT = "mutmut==3.8.1"
+FORGET = """
+import functools, gc
+
+def pytest_sessionstart():
+    for each in gc.get_objects():
+        if isinstance(each, functools._lru_cache_wrapper):
+            each.cache_clear()
+"""
+"""A plugin for pytest: mutmut tries a mutant in a fork, which must not know the old answers."""
 PASSED_OVER = [".git", ".uv", ".venv*", "mutants", "__pycache__", ".*_cache", "node_modules"]
 
 
@@ -33,6 +42,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*PASSED_OVER))
+        (copy / "forget_answers.py").write_text(FORGET, "utf-8")
         configure(copy / "pyproject.toml", asked.sources, asked.tests)
         mutmut(copy, "run", "--max-children", asked.processes, *asked.only)
         report(copy)
@@ -45,7 +55,7 @@ def configure(pyproject: Path, sources: list[str], tests: list[str]) -> None:
         "source_paths": sorted({Path(name).parts[0] for name in sources}),
         "only_mutate": found,
         "also_copy": [each.name for each in pyproject.parent.iterdir()],
-        "pytest_add_cli_args": ["-p", "no:cacheprovider"],
+        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-p", "forget_answers"],
         "pytest_add_cli_args_test_selection": tests,
         "track_dependencies": False,
     }
