@@ -1,5 +1,6 @@
 """Clean-up: from every half-done state it removes all that the lesson made, and nothing else."""
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from helpers import certificate, closing, policy, thing
 from helpers.account import Account
+from helpers.certificate import Certificate
 from iot_policy import document, statement
 
 RIGHTS = document(statement("iot:Connect", "*"))
@@ -226,3 +228,20 @@ def test_another_devices_certificate_makes_no_step_done(aws: Account) -> None:
     aws.iot.detach_policy(policyName="rights", target=aws.arn("cert", files.certificate_id))
     left = [step.what for step in closing.steps(closing.inventory(aws), "button") if not step.done]
     assert left == ["The policy is attached"]
+
+
+HAS: dict[str, Any] = {"status": "ACTIVE", "policies": ("rights",), "things": ("button",)}
+HAS_NOT: dict[str, Any] = {"status": "INACTIVE", "policies": (), "things": ()}
+
+
+@pytest.mark.parametrize("missing", HAS)
+@pytest.mark.parametrize("order", [1, -1], ids=["older first", "newer first"])
+def test_the_certificate_that_is_furthest_counts(missing: str, order: int) -> None:
+    """With two certificates, the steps are those of one: never some of each."""
+    whole = Certificate("1", "", **HAS)
+    less = replace(whole, certificate_id="2", **{missing: HAS_NOT[missing]})
+    least = Certificate("3", "", **HAS_NOT | {"things": ("button",)})
+    for more, other in [(whole, less), (less, least)]:
+        found = closing.Inventory((), (), (more, other)[::order], ())
+        alone = closing.Inventory((), (), (more,), ())
+        assert closing.steps(found, "button") == closing.steps(alone, "button")
