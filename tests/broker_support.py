@@ -305,7 +305,7 @@ class MemoryBroker(_Desk):
 
 
 class _Log(logging.Handler):
-    """Keeps what is logged at INFO and above, by whomever."""
+    """Keeps what any logger logs at INFO and above."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)

@@ -122,6 +122,7 @@ def test_a_certificate_that_is_not_active_is_refused_word_for_word(sandbox, stat
     assert refusal.reason == f"certificate {short}… is {status}: only an ACTIVE one may connect"
     assert (refusal.action, refusal.resource) == ("iot:Connect", device.arn)
     assert (refusal.verdict, refusal.certificate_id) == ("REFUSED", short)
+    assert refusal.problem == f"certificate {status}"
 
 
 def test_the_certificate_is_checked_before_what_is_asked(sandbox):

@@ -55,6 +55,7 @@ def test_a_policy_that_cannot_be_read_denies_what_another_allows(sandbox, first)
     (refusal,) = sandbox.refusals()
     assert refusal.reason.startswith(f"policy {unreadable} cannot be read: ")
     assert (refusal.action, refusal.verdict) == ("iot:Connect", "REFUSED")
+    assert refusal.problem == "unreadable policy"
     assert refusal.resource == arn("client/button")
     sandbox.backend.policies[unreadable].document = json.dumps(ANYTHING)
     sandbox.registry.changed()
@@ -540,12 +541,13 @@ def test_a_certificate_that_is_not_active_publishes_no_will(sandbox, status):
 
 
 def test_a_will_outlives_a_good_bye_that_asks_for_it(sandbox):
+    will = Publish("wills/button", b"gone", properties={P.WILL_DELAY: 9, P.CONTENT_TYPE: "t"})
     with sandbox.registered().raw() as listener, sandbox.registered().raw() as client:
-        listener.connect("listener")
-        listener.subscribe("wills/#")
-        client.connect("button", version=V5, will=Publish("wills/button", b"gone"))
+        listener.connect("listener", version=V5)
+        listener.subscribe("wills/#", qos=0)
+        client.connect("button", version=V5, will=will)
         client.send(b"\xe0\x01\x04")
-        assert listener.read()[0] >> 4 == PUBLISH
+        assert listener.read() == (0x30, b"\0\x0cwills/button\x04\x03\0\x01tgone")
     assert sandbox.services.endpoints.published() == {ACCOUNT}
 
 

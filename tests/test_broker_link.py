@@ -119,6 +119,22 @@ def test_packets_behind_the_one_that_ends_a_connection_are_not_read(broker):
     assert not endpoint.published
 
 
+def test_a_link_that_its_peer_has_left_is_no_refusal(broker, monkeypatch):
+    """TLS hangs up by itself at the peer's good-bye, some time before TCP is gone."""
+    monkeypatch.setattr(limits, "QUEUED_MESSAGES", 1)
+    with broker.registered().raw() as client, broker.registered().raw() as other:
+        client.connect("button", keep_alive=10)
+        client.subscribe("a", qos=0)
+        other.connect("other")
+        client.link.hang_up()
+        assert broker.connections == 1
+        for _ in range(2):
+            other.publish("a", qos=0)
+        broker.wait(20)
+        assert not client.link.to_peer
+    assert not broker.refusals()
+
+
 def imports(path: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):

@@ -116,6 +116,7 @@ class Connection:
 
     def received(self, data: bytes) -> None:
         """Act on each packet that is complete."""
+        link = self.link
         self._heard = time.monotonic()
         self._buffer += data
         try:
@@ -127,7 +128,7 @@ class Connection:
                     self._connect(packet)
                 else:
                     raise RefusedError(ReasonCode.PROTOCOL_ERROR, "the first packet is not CONNECT")
-                if self.link.closing:
+                if link.closing:
                     return
         except RefusedError as error:
             self.refuse(error)
@@ -170,8 +171,6 @@ class Connection:
 
     def recheck(self, now: float) -> None:
         """End the connection if its time is up, or its certificate is no longer ACTIVE."""
-        if self.link.closing:
-            return
         try:
             if self.client:
                 self.client.check_may_stay(now - self._heard)
