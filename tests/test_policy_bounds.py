@@ -303,3 +303,45 @@ def test_the_hint_leaves_out_a_client_id_that_is_not_known():
     attach = "Attach the certificate to a Thing, and connect with the Thing's name as client id"
     assert hint(written).endswith(f"{attach}.")
     assert hint(written, context={"iot:ClientId": "me"}).endswith(f"{attach} (here it is me).")
+
+
+def test_a_decision_names_the_policies_that_gave_it():
+    allow = parse("A", to_json(document(statement("iot:Publish", "*"))))
+    deny = parse("D", to_json(document(statement("iot:Publish", "*", effect="Deny"))))
+    found = decide([allow, deny, allow], Request("iot:Publish", f"{TOPIC}a", {}))
+    assert (found.verdict, found.allowed_by, found.denied_by) == ("EXPLICIT_DENY", ("A",), ("D",))
+    found = decide([allow], Request("iot:Publish", f"{TOPIC}a", {}))
+    assert (found.verdict, found.allowed_by, found.denied_by) == ("ALLOWED", ("A",), ())
+
+
+def test_an_action_holds_no_variables():
+    policy = document(statement("iot:${iot:ClientId}", "*"))
+    request = Request("iot:Publish", f"{TOPIC}a", {"iot:ClientId": "publish"})
+    assert decide([parse("P", to_json(policy))], request).verdict == "IMPLICIT_DENY"
+
+
+@pytest.mark.parametrize(
+    ("resource", "missing"),
+    [
+        (f"{TOPIC}${{iot:DomainName}}", ("iot:DomainName",)),
+        ([f"{TOPIC}a", f"{TOPIC}${{iot:DomainName}}"], (FLOOR,)),
+    ],
+)
+def test_what_is_missing_is_what_was_needed_on_the_way(resource, missing):
+    condition = {"StringEquals": {FLOOR: "3"}}
+    policy = document(statement("iot:Publish", resource, condition=condition))
+    request = Request("iot:Publish", f"{TOPIC}a", {})
+    assert decide([parse("P", to_json(policy))], request).missing == missing
+
+
+@pytest.mark.parametrize("action", ["iot:", ":Publish", "iotPublish", ""])
+def test_an_action_has_a_service_and_a_name(action):
+    with pytest.raises(MalformedPolicy, match="an action looks like iot:Publish"):
+        check(to_json(document(statement(action, "*"))))
+
+
+def test_every_one_of_several_values_sees_the_variables():
+    key = f"{COMMON_NAME}.List"
+    context = {**of_certificate("me", "me"), "iot:ClientId": "me"}
+    assert verdict(context, {"ForAllValues:StringEquals": {key: "${iot:ClientId}"}}) == "ALLOWED"
+    assert verdict(context, {"Null": {key: ["true", "false"]}}) == "ALLOWED"
