@@ -107,3 +107,10 @@ def test_the_policy_language_needs_nothing_but_python() -> None:
     names = set(loaded.stdout.split())
     assert "iot_policy" in names
     assert names <= {*sys.stdlib_module_names, "iot_policy", "__main__"}
+
+
+def test_the_lesson_can_be_read_in_an_hour() -> None:
+    helpers = (ROOT / "helpers").rglob("*.py")
+    files = [file for file in helpers if "panels" not in file.parts]
+    assert len(files) < 22
+    assert sum(file.read_text("utf-8").count("\n") for file in files) < 2700
