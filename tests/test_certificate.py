@@ -88,6 +88,24 @@ def test_a_key_that_cannot_be_written_leaves_no_certificate(aws: Account) -> Non
 
 
 @pytest.mark.parametrize("written", range(4))
+def test_a_full_disk_leaves_no_certificate(
+    aws: Account, written: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = iter([key_files._write_once] * written)
+
+    def write(file: Path, content: str) -> None:
+        for really in room:
+            return really(file, content)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(key_files, "_write_once", write)
+    with pytest.raises(OSError, match="No space left"):
+        certificate.create(aws, "button")
+    assert aws.iot.list_certificates()["certificates"] == []
+    assert key_files.saved(aws.key_folder / "button") is None
+
+
+@pytest.mark.parametrize("written", range(4))
 def test_an_interrupted_save_is_tidied_up(
     aws: Account, written: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

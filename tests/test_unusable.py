@@ -238,6 +238,15 @@ def test_what_is_saved_settles_what_was_lost(aws: Account) -> None:
     assert aws.ledger.calls() == []
 
 
+def test_what_is_found_again_settles_what_was_lost(aws: Account) -> None:
+    files = certificate.create(aws, "button")
+    new(aws)
+    lost_call(aws)
+    assert certificate.create(aws, "button") == files
+    assert ids(aws) == {files.certificate_id}
+    assert aws.ledger.calls() == []
+
+
 def test_a_certificate_of_ours_that_is_found_again_is_recorded(aws: Account) -> None:
     files = certificate.create(aws, "button")
     aws.ledger.forget(files.certificate_id)
