@@ -140,7 +140,9 @@ def test_a_denied_message_names_its_policy(sandbox):
     with device.raw() as client:
         client.connect("button")
         client.publish("a")
-    assert f"Statement 2 of {device.certificate_id}" in sandbox.refusals()[0].explanation
+    (refusal,) = sandbox.refusals()
+    assert f"Statement 2 of {device.certificate_id}" in refusal.explanation
+    assert refusal.problem == "deny"
 
 
 WILL = Publish("wills/1", b"")
