@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from helpers import certificate, closing, policy, thing
 from helpers.account import Account
 from helpers.certificate import Certificate
+from helpers.policy import AccountPolicy
 from iot_policy import document, statement
 
 RIGHTS = document(statement("iot:Connect", "*"))
@@ -167,6 +169,67 @@ def test_what_others_made_stays_as_it_is(aws: Account, stranger: Any) -> None:
     found = certificate.find(iot, theirs["certificateId"])
     assert found is not None
     assert (found.status, found.policies, found.things) == ("ACTIVE", ("rights-2",), ("button-2",))
+
+
+@pytest.fixture
+def theirs(aws: Account, stranger: Any) -> Certificate:
+    """A certificate that somebody else made, beside the lesson's Thing and policy."""
+    bring_about(aws, frozenset({"thing", "policy"}))
+    stranger.create_thing(thingName="button-2")
+    stranger.create_policy(policyName="rights-2", policyDocument=policy.to_json(RIGHTS))
+    made = stranger.create_keys_and_certificate(setAsActive=True)
+    found = certificate.find(stranger, made["certificateId"])
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("link", [{"policyName": "rights-2"}, {"thingName": "button-2"}], ids=str)
+def test_one_link_to_anothers_is_enough_to_leave_it(
+    aws: Account, theirs: Certificate, link: dict[str, str]
+) -> None:
+    attach(aws, theirs, [{"policyName": "rights"}, {"thingName": "button"}, link])
+    assert closing.inventory(aws).certificates == ()
+    closing.clean_up(aws)
+    found = certificate.find(aws.iot, theirs.certificate_id)
+    assert found is not None and found.status == "ACTIVE"
+    assert [*found.policies, *found.things] == [*link.values()]
+
+
+@pytest.mark.parametrize("link", [{"policyName": "rights"}, {"thingName": "button"}], ids=str)
+def test_what_is_attached_to_the_lessons_alone_is_the_lessons(
+    aws: Account, theirs: Certificate, link: dict[str, str]
+) -> None:
+    attach(aws, theirs, [link])
+    assert ("certificate", theirs.certificate_id) in closing.clean_up(aws)
+    assert certificate.find(aws.iot, theirs.certificate_id) is None
+
+
+def test_a_certificate_in_the_ledger_is_the_lessons_whatever_it_is_attached_to(
+    aws: Account, theirs: Certificate
+) -> None:
+    """Made in a notebook and never saved, or saved elsewhere: it is active, and so not deleted."""
+    attach(aws, theirs, [{"policyName": "rights-2"}])
+    assert closing.inventory(aws).certificates == ()
+    aws.ledger.note(theirs.certificate_id)
+    assert [each.arn for each in closing.inventory(aws).certificates] == [theirs.arn]
+
+
+def test_what_else_can_be_attached_is_no_certificate(aws: Account) -> None:
+    """A policy's targets are thing groups and Cognito identities, too."""
+    targets = ["eu-west-1:0000-1111", aws.arn("thinggroup", "a"), aws.arn("cert", "b")]
+    pages = SimpleNamespace(search=lambda _: targets)
+    paginator = SimpleNamespace(paginate=lambda **_: pages)
+    account: Any = SimpleNamespace(iot=SimpleNamespace(get_paginator=lambda _: paginator))
+    one = AccountPolicy("rights", aws.arn("policy", "rights"), "")
+    assert closing._attached_to(account, [], [one]) == ["b"]
+
+
+def attach(aws: Account, found: Certificate, links: list[Any]) -> None:
+    for link in links:
+        if "policyName" in link:
+            aws.iot.attach_policy(**link, target=found.arn)
+        else:
+            aws.iot.attach_thing_principal(**link, principal=found.arn)
 
 
 def test_a_policy_of_theirs_is_not_put_out_of_force(aws: Account) -> None:

@@ -212,6 +212,27 @@ def test_waiting_has_an_end(zoe: Account, monkeypatch: pytest.MonkeyPatch) -> No
         waiting.delete_when_detached(lambda: zoe.iot.delete_policy(policyName="zoe-policy"))
 
 
+def test_it_waits_six_minutes_and_asks_every_five_seconds_at_least(
+    zoe: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, pauses = [0.0], []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        clock[0] += seconds
+
+    def not_yet() -> None:
+        raise zoe.iot.exceptions.DeleteConflictException({"Error": {"Code": code}}, "DeletePolicy")
+
+    code = "DeleteConflictException"
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("time.sleep", sleep)
+    with pytest.raises(LessonError, match="does not delete it yet"):
+        waiting.delete_when_detached(not_yet)
+    assert pauses[:3] == [0.05, 0.1, 0.2] and max(pauses) == 5.0
+    assert 360 < clock[0] <= 365
+
+
 def test_what_is_no_matter_of_time_is_said_at_once(zoe: Account) -> None:
     with Stubber(zoe.iot) as stub, pytest.raises(ClientError, match="AccessDenied"):
         stub.add_client_error("delete_policy", "AccessDeniedException", "no")
