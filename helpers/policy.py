@@ -26,6 +26,7 @@ __all__ = [
     "AccountPolicy",
     "Request",
     "as_posted",
+    "check",
     "document",
     "explain",
     "find",
@@ -142,7 +143,7 @@ def put_in_force(iot: "IoTClient", name: str, document: dict[str, Any]) -> None:
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_CreatePolicyVersion.html
     """
     text = to_json(document)
-    parse(name, text)
+    check(text)
     try:
         iot.create_policy(policyName=name, policyDocument=text, tags=TAGS)
     except iot.exceptions.ResourceAlreadyExistsException:
@@ -226,6 +227,14 @@ def _delete_version(iot: "IoTClient", name: str, version_id: str) -> None:
         iot.delete_policy_version(policyName=name, policyVersionId=version_id)
 
 
+def check(text: str) -> dict[str, Any]:
+    """Read a policy document; raise LessonError where AWS would refuse to store it."""
+    try:
+        return iot_policy.check(text)
+    except iot_policy.MalformedPolicy as problem:
+        raise LessonError(str(problem)) from problem
+
+
 def parse(name: str, text: str) -> Policy:
     """Read a policy document, ready for decisions.
 
@@ -234,7 +243,7 @@ def parse(name: str, text: str) -> Policy:
         text: The JSON document.
 
     Raises:
-        LessonError: AWS would refuse to store it.
+        LessonError: AWS would refuse to store it, or documents no such condition key.
     """
     try:
         return iot_policy.parse(name, text)

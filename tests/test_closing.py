@@ -11,6 +11,7 @@ import pytest
 from helpers import certificate, closing, policy, thing
 from helpers.account import Account
 from helpers.certificate import Certificate
+from helpers.errors import LessonError
 from helpers.policy import AccountPolicy
 from iot_policy import document, statement
 
@@ -239,6 +240,18 @@ def test_a_policy_of_theirs_is_not_put_out_of_force(aws: Account) -> None:
     found = policy.find(aws.iot, "rights")
     assert found is not None
     assert found.text == policy.to_json(RIGHTS)
+
+
+def test_put_in_force_refuses_only_what_aws_refuses(aws: Account) -> None:
+    ours = document(
+        statement("iot:Connect", "*", condition={"StringEquals": {"aws:PrincipalTag/team": "a"}})
+    )
+    policy.put_in_force(aws.iot, "rights", ours)  # a key that AWS IoT stores and does not document
+    with pytest.raises(LessonError, match="Policy document is Malformed"):
+        policy.put_in_force(aws.iot, "rights", {"Version": "2012-10-17"})
+    found = policy.find(aws.iot, "rights")
+    assert found is not None
+    assert found.text == policy.to_json(ours)
 
 
 def test_put_in_force_makes_room_and_repeats_nothing(aws: Account) -> None:

@@ -162,6 +162,14 @@ def test_a_statement_that_aws_would_refuse_is_named(form: PolicyForm) -> None:
     assert form.button.disabled
 
 
+def test_a_broken_policy_is_refused_in_red_and_not_raised(form: PolicyForm) -> None:
+    form.json.value = "{"
+    form.create()
+    assert "iot-refused" in form.outcome._message.value
+    assert "Policy document is Malformed" in form.outcome._message.value
+    assert policy.find(form._account.iot, form.name.value) is None
+
+
 def test_findings_and_verdicts_follow_every_change(form: PolicyForm) -> None:
     assert "nothing to say" in findings(form)
     assert verdicts(form).count("ALLOWED") == 2

@@ -122,7 +122,7 @@ class PolicyForm(Panel):
         """Put the policy in force: a new policy, or a new version of the one that is there."""
         name = self.name.value
         with self.outcome.of(f"Creating {name}", f"The policy {name} is in force."):
-            policy.put_in_force(self._account.iot, name, iot_policy.check(self.json.value))
+            policy.put_in_force(self._account.iot, name, policy.check(self.json.value))
 
     def _set_statements(self, listed: list[dict[str, Any]]) -> None:
         self._document = {**self._document, "Statement": listed}
