@@ -1,33 +1,20 @@
-"""The control plane: moto's server, made to answer as AWS does and to save after every change."""
+"""The control plane: AWS's API, and pages of the sandbox's own."""
 
 import json
-import socket
+import logging
 import threading
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from typing import Any
 
-from moto.moto_server.werkzeug_app import (
-    DomainDispatcherApplication,
-    MotoRequestHandler,
-    create_backend_app,
-)
-from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.wrappers import Response
 
-LOOPBACK = "127.0.0.1"
-
-Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
-
+from sandbox import aws_api
+from sandbox.errors import AwsError
 
 Page = Callable[[str], object]
 """Takes what follows the page's name in the path; returns what is answered, as JSON."""
 
-
-class QuietHandler(MotoRequestHandler):
-    """Logs no requests: the sandbox's log holds refusals and errors only."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Log nothing."""
+_log = logging.getLogger("sandbox")
 
 
 class ControlPlane:
@@ -40,75 +27,60 @@ class ControlPlane:
         changers: dict[str, Page],
         changed: Callable[[], None],
     ) -> None:
-        """Set up moto.
+        """Set up the control plane.
 
         Args:
             readers: The pages that change nothing, by name: they answer GET.
             changers: The pages that change something, by name: they answer POST.
-            changed: Called after a request that may have changed the registry, before its answer.
+            changed: Called after a request that may have changed the registry, before its answer;
+                raises OSError if the change cannot be kept, and has then undone it.
         """
-        self._moto = DomainDispatcherApplication(create_backend_app)
-        # moto would read the list of its own folders, some two hundred, at each request.
-        remembered = lru_cache(256)(self._moto.get_backend_for_host)
-        self._moto.get_backend_for_host = remembered  # type: ignore[method-assign]
         pages = {"GET": readers, "POST": changers}
         self._pages = {
             name: (method, page) for method, named in pages.items() for name, page in named.items()
         }
         self._changed = changed
-        # moto's registry is plain dictionaries, and the server has one thread per request.
+        # moto's registry is plain dictionaries, and the server has several threads.
         self._one_at_a_time = threading.Lock()
-
-    def service(self, environ: dict[str, Any]) -> str:
-        """Return the name of the moto service that would answer, such as ``iotdata``."""
-        return str(self._moto.get_application(environ).service)  # type: ignore[attr-defined]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request."""
+        try:
+            response = self._answer(environ)
+        except AwsError as problem:
+            response = aws_api.refusal(problem, environ)
+        return response(environ, start_response)
+
+    def _answer(self, environ: dict[str, Any]) -> Response:
         root, _, path = environ["PATH_INFO"].removeprefix("/").partition("/")
-        page, _, rest = path.partition("/")
-        if root == "_sandbox" and page in self._pages:
-            return self._answer(page, rest, environ, start_response)
+        if root == "_sandbox":
+            return self._page(path, environ["REQUEST_METHOD"])
         with self._one_at_a_time:
-            answer = list(self._moto(environ, start_response))
+            response = aws_api.answer(environ)
             if environ["REQUEST_METHOD"] != "GET":
-                self._changed()
-        return answer
+                self._keep()
+        return response
 
-    def _answer(
-        self, name: str, rest: str, environ: dict[str, Any], start_response: Any
-    ) -> Iterable[bytes]:
+    def _page(self, path: str, asked: str) -> Response:
+        name, _, rest = path.partition("/")
+        if name not in self._pages:
+            raise AwsError(404, "ResourceNotFoundException", f"The sandbox has no page {name!r}.")
         method, page = self._pages[name]
-        if environ["REQUEST_METHOD"] != method:
-            start_response("405 Method Not Allowed", [("Allow", method)])
-            return []
-        body = json.dumps(page(rest)).encode()
-        start_response("200 OK", [("Content-Type", "application/json")])
-        return [body]
+        if asked != method:
+            return Response(status=405, headers={"Allow": method})
+        try:
+            return Response(json.dumps(page(rest)), mimetype="application/json")
+        except ValueError as problem:
+            raise AwsError(400, "InvalidRequestException", str(problem)) from problem
 
-
-def serve(application: Application, port: int) -> BaseWSGIServer:
-    """Serve *application* on loopback, in a thread of its own.
-
-    Args:
-        application: What answers.
-        port: The port to listen on; 0, or one that is taken, means any free port.
-
-    Returns:
-        The running server: ``.port``, and ``.shutdown()`` to end it.
-    """
-    try:
-        listener = socket.create_server((LOOPBACK, port), backlog=128)
-    except OSError:
-        listener = socket.create_server((LOOPBACK, 0), backlog=128)
-    with listener:
-        server = make_server(
-            LOOPBACK,
-            listener.getsockname()[1],
-            application,
-            threaded=True,
-            request_handler=QuietHandler,
-            fd=listener.fileno(),  # werkzeug takes a copy; alone it would exit on a taken port
-        )
-    threading.Thread(target=server.serve_forever, name="control plane", daemon=True).start()
-    return server
+    def _keep(self) -> None:
+        try:
+            self._changed()
+        except OSError as problem:
+            _log.error("what was asked is undone, for it cannot be kept: %s", problem)
+            raise AwsError(
+                503,
+                "ServiceUnavailableException",
+                f"The sandbox cannot write what it knows ({problem.strerror}): nothing is changed. "
+                "Make room, then try again.",
+            ) from problem

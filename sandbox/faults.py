@@ -4,16 +4,16 @@ What goes wrong is decided by a seed: the same seed and the same calls give the 
 """
 
 import io
-import json
 import random
 import re
-import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+from sandbox.aws_api import refusal
+from sandbox.errors import AwsError
+from sandbox.http_server import Application
 
 THROTTLED, FAILED, LOST = "throttled", "failed", "lost"
 ODDS = {THROTTLED: 0.08, FAILED: 0.05, LOST: 0.05}
@@ -25,13 +25,16 @@ _DETACHING = {"POST": r"/target-policies/", "DELETE": r"/things/[^/]+/principals
 _ATTACHING = {"PUT": r"/target-policies/|/things/[^/]+/principals"}
 
 _ERRORS = {
-    THROTTLED: ("400 Bad Request", "ThrottlingException", "Rate exceeded"),
-    FAILED: ("500 Internal Server Error", "InternalFailureException", "An error occurred"),
+    THROTTLED: AwsError(400, "ThrottlingException", "Rate exceeded"),
+    FAILED: AwsError(500, "InternalFailureException", "An error occurred"),
 }
 
 
 class LostAnswer(ConnectionError):
-    """The request was carried out, but its answer is not sent: the server hangs up."""
+    """The request was carried out, but its answer is not sent: the server hangs up.
+
+    That is what waitress does at any OSError.
+    """
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Faults:
         Raises:
             LostAnswer: it was carried out, and no answer is to be sent.
         """
-        if environ["PATH_INFO"].startswith(("/_sandbox/", "/moto-api/")):
+        if environ["PATH_INFO"].startswith("/_sandbox/"):
             return self._plane(environ, start_response)
         with self._one_at_a_time:
             return self._answer(environ, start_response)
@@ -70,13 +73,13 @@ class Faults:
         self._catch_up(everything=_matches(_ATTACHING, environ))
         happens = self._next()
         if happens in _ERRORS:
-            return _error(*_ERRORS[happens], start_response)
+            return refusal(_ERRORS[happens], environ)(environ, start_response)
         if _matches(_DETACHING, environ):
             answer = self._put_off(environ, start_response)
         else:
             answer = self._plane(environ, start_response)
         if happens == LOST:
-            _hang_up(environ)
+            raise LostAnswer("the sandbox was told to lose an answer now and then")
         return answer
 
     def _next(self) -> str | None:
@@ -107,17 +110,3 @@ class Faults:
 def _matches(calls: dict[str, str], environ: dict[str, Any]) -> bool:
     pattern = calls.get(environ["REQUEST_METHOD"])
     return pattern is not None and re.match(pattern, environ["PATH_INFO"]) is not None
-
-
-def _error(status: str, code: str, message: str, start_response: Any) -> Iterable[bytes]:
-    headers = [("Content-Type", "application/json"), ("x-amzn-ErrorType", code)]
-    start_response(status, headers)
-    return [json.dumps({"message": message}).encode()]
-
-
-def _hang_up(environ: dict[str, Any]) -> None:
-    # Left open, the connection would make the client wait a minute for its answer.
-    connection = environ.get("werkzeug.socket")
-    if connection is not None:
-        connection.shutdown(socket.SHUT_RDWR)
-    raise LostAnswer("the sandbox was told to lose an answer now and then")

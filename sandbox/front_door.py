@@ -1,70 +1,85 @@
-"""The front door of a class's sandbox: each access key opens its own account, and nothing else."""
+"""The front door of a sandbox: who may ask, from where, and in which account.
 
-import json
+A browser lets any page send requests to any port of its machine. None of them comes past here:
+what a page sends names the page as its origin, bears no signature, or asks for another host.
+"""
+
 from collections.abc import Iterable
 from typing import Any
 
 from sandbox.accounts import Member, Members
-from sandbox.control import ControlPlane
+from sandbox.aws_api import ACCOUNT_HEADER, Signature, refusal
+from sandbox.errors import AwsError
+from sandbox.http_server import Application
+from sandbox.process import ACCOUNT
 
-SERVICES = ("iot", "iotdata")
-"""What the lesson needs of moto; its other services and its own pages stay closed."""
+NAMES = ("127.0.0.1", "localhost", "[::1]")
+"""The hosts that the sandbox goes by. A page may have its own name lead here, and is refused."""
 PAGES_FOR_LEARNERS = ("about", "refusals", "passed")
 """The sandbox's own pages that are about one account."""
 
-_UNRECOGNIZED = (
-    "UnrecognizedClientException",
-    "The security token included in the request is invalid.",
-)
-_DENIED = ("AccessDeniedException", "This is not open to a learner's access key.")
-
 
 class FrontDoor:
-    """A WSGI application that lets in whoever holds an access key of the class."""
+    """A WSGI application that lets in requests of this machine's programs, and no web page's."""
 
-    def __init__(self, plane: ControlPlane, members: Members) -> None:
+    def __init__(self, plane: Application, members: Members | None = None) -> None:
+        """Set up the door.
+
+        Args:
+            plane: What answers those that are let in.
+            members: The class: each access key of it opens its own account, and nothing else.
+                Without a class any access key opens the one account.
+        """
         self._plane = plane
         self._members = members
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer one request, in the account of the member who sent it."""
-        access_key, service = signed_for(environ.get("HTTP_AUTHORIZATION", ""))
-        member = self._members.holder(access_key)
-        if member is None:
-            return _refuse(start_response, *_UNRECOGNIZED)
-        # Always set here, so that whatever the client sent under this name counts for nothing.
-        environ["HTTP_X_MOTO_ACCOUNT_ID"] = member.account
-        if not member.teacher and not self._confine(environ, member, service):
-            return _refuse(start_response, *_DENIED)
+        """Answer one request, in the account that it may use."""
+        try:
+            _check_sender(environ)
+            environ[ACCOUNT_HEADER] = self._account(environ)
+        except AwsError as problem:
+            return refusal(problem, environ)(environ, start_response)
         return self._plane(environ, start_response)
 
-    def _confine(self, environ: dict[str, Any], member: Member, service: str) -> bool:
-        """Confine a request to the learner's account; return whether it may be answered at all."""
-        root, _, path = environ["PATH_INFO"].removeprefix("/").partition("/")
-        if root != "_sandbox":
-            # moto goes by the signature, except where a path leads to its own pages.
-            return service in SERVICES and self._plane.service(environ) in SERVICES
-        page, _, rest = path.partition("/")
-        detail = rest.partition("/")[2]
-        own = filter(None, (page, member.account, detail))
-        environ["PATH_INFO"] = f"/_sandbox/{'/'.join(own)}"
-        return page in PAGES_FOR_LEARNERS
+    def _account(self, environ: dict[str, Any]) -> str:
+        if self._members is None:
+            return ACCOUNT
+        access_key = Signature.read(environ["HTTP_AUTHORIZATION"]).access_key
+        member = self._members.holder(access_key)
+        if member is None:
+            raise AwsError(
+                403,
+                "UnrecognizedClientException",
+                "The security token included in the request is invalid.",
+            )
+        if not member.teacher:
+            _confine(environ, member)
+        return member.account
 
 
-def signed_for(authorization: str) -> tuple[str, str]:
-    """Read access key id and service from a request's signature; empty where there are none.
+def _check_sender(environ: dict[str, Any]) -> None:
+    port = environ["SERVER_PORT"]
+    host = environ.get("HTTP_HOST", "")
+    if host not in [f"{name}:{port}" for name in NAMES]:
+        raise AwsError(
+            403, "AccessDeniedException", f"Ask {NAMES[0]}:{port}; {host or 'no host'} is not here."
+        )
+    origin = environ.get("HTTP_ORIGIN", f"http://{host}")
+    site = environ.get("HTTP_SEC_FETCH_SITE", "none")
+    if origin != f"http://{host}" or site not in ("none", "same-origin"):
+        raise AwsError(403, "AccessDeniedException", "The sandbox answers no web page.")
+    if not environ.get("HTTP_AUTHORIZATION"):
+        raise AwsError(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
 
-    >>> signed_for("AWS4-HMAC-SHA256 Credential=CLASS1/20171001/eu-west-1/iot/aws4_request, …")
-    ('CLASS1', 'iot')
 
-    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
-    """
-    _, _, credential = authorization.partition("Credential=")
-    parts = credential.split("/")
-    return parts[0], parts[3] if len(parts) > 3 else ""
-
-
-def _refuse(start_response: Any, code: str, message: str) -> Iterable[bytes]:
-    headers = [("Content-Type", "application/json"), ("x-amzn-ErrorType", code)]
-    start_response("403 Forbidden", headers)
-    return [json.dumps({"message": message}).encode()]
+def _confine(environ: dict[str, Any], member: Member) -> None:
+    """Confine a request for a page of the sandbox to the learner's own account."""
+    root, _, path = environ["PATH_INFO"].removeprefix("/").partition("/")
+    if root != "_sandbox":
+        return
+    page, _, rest = path.partition("/")
+    if page not in PAGES_FOR_LEARNERS:
+        raise AwsError(403, "AccessDeniedException", "This is not open to a learner's access key.")
+    own = filter(None, (page, member.account, rest.partition("/")[2]))
+    environ["PATH_INFO"] = f"/_sandbox/{'/'.join(own)}"

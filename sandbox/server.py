@@ -11,13 +11,14 @@ import psutil
 from filelock import FileLock, Timeout
 from moto.iot.models import iot_backends
 
-from sandbox import control, gaps, process
+from sandbox import control, gaps, http_server, process
 from sandbox.accounts import Members
 from sandbox.broker import Broker
 from sandbox.errors import SandboxError
 from sandbox.faults import Faults
 from sandbox.files import write_whole
 from sandbox.front_door import FrontDoor
+from sandbox.http_server import Application, HttpServer
 from sandbox.line import Sandbox
 from sandbox.registry import Registry
 from sandbox.state import PRESSED, Milestones, State
@@ -104,11 +105,10 @@ class Server:
             },
             changed=self._changed,
         )
-        front = FrontDoor(plane, self._members) if self._members else plane
-        application = front if self._faults is None else Faults(front, self._faults)
-        server = control.serve(application, port or _port_of(before))
+        inner = plane if self._faults is None else Faults(plane, self._faults)
+        server = _serve(FrontDoor(inner, self._members), port, _port_of(before))
         self._here = Sandbox(
-            endpoint_url=f"http://{control.LOOPBACK}:{server.port}",
+            endpoint_url=f"http://{http_server.LOOPBACK}:{server.effective_port}",
             mqtt_host=gaps.MQTT_HOST,
             mqtt_port=mqtt_port,
             ca_file=str(self._broker.ca_file),
@@ -152,13 +152,27 @@ class Server:
         return self._here.to_json() | ({"account": account} if account else {})
 
     def _add_owner(self, pid: str) -> object:
-        owner = psutil.Process(int(pid))
+        owner = _process(pid)
         self._owners = self._owners | {owner}
         self._owned = True
         return owner.pid
 
     def _refusals(self, account: str) -> object:
         return [refusal.to_json() for refusal in self._broker.refusals(account)]
+
+
+def _process(pid: str) -> psutil.Process:
+    try:
+        return psutil.Process(int(pid))
+    except (ValueError, OverflowError, psutil.Error) as problem:
+        raise ValueError(f"No process has the number {pid!r}.") from problem
+
+
+def _serve(application: Application, asked: int, before: int) -> HttpServer:
+    try:
+        return http_server.serve(application, (asked,) if asked else (before, 0))
+    except OSError as problem:
+        raise SandboxError(f"Port {asked} cannot be served: {problem.strerror}.") from problem
 
 
 def _port_of(sandbox: Sandbox | None) -> int:

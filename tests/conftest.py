@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import boto3
 import in_process
@@ -70,8 +69,28 @@ def pid(account: Account) -> int:
 
 
 def reset(account: Account) -> None:
-    """Empty an account of a sandbox."""
-    urlopen(Request(f"{account.iot.meta.endpoint_url}/moto-api/reset", method="POST")).close()
+    """Delete what an account of a sandbox holds, by the calls that AWS has for it."""
+    iot = account.iot
+    for held in iot.list_things()["things"]:
+        for principal in iot.list_thing_principals(thingName=held["thingName"])["principals"]:
+            iot.detach_thing_principal(thingName=held["thingName"], principal=principal)
+        iot.delete_thing(thingName=held["thingName"])
+    for held in iot.list_certificates()["certificates"]:
+        for attached in iot.list_attached_policies(target=held["certificateArn"])["policies"]:
+            iot.detach_policy(policyName=attached["policyName"], target=held["certificateArn"])
+        iot.update_certificate(certificateId=held["certificateId"], newStatus="INACTIVE")
+        iot.delete_certificate(certificateId=held["certificateId"])
+    for held in iot.list_policies()["policies"]:
+        for version in iot.list_policy_versions(policyName=held["policyName"])["policyVersions"]:
+            if not version["isDefaultVersion"]:
+                iot.delete_policy_version(
+                    policyName=held["policyName"], policyVersionId=version["versionId"]
+                )
+        iot.delete_policy(policyName=held["policyName"])
+    for held in iot.list_thing_types()["thingTypes"]:
+        iot.deprecate_thing_type(thingTypeName=held["thingTypeName"])
+        iot.delete_thing_type(thingTypeName=held["thingTypeName"])
+    account.line.change(f"forget/{account.number}")
 
 
 @pytest.fixture

@@ -21,8 +21,9 @@ from moto.iot.models import iot_backends
 
 from helpers.account import Account, local, real
 from sandbox import gaps
-from sandbox.control import Application, ControlPlane
+from sandbox.control import ControlPlane
 from sandbox.faults import LostAnswer
+from sandbox.http_server import Application
 from sandbox.line import Sandbox
 from sandbox.process import ACCOUNT, REGION
 
@@ -31,8 +32,12 @@ HERE = Sandbox(NOWHERE, "localhost", 1, os.devnull, REGION, ACCOUNT, 0)
 RETRIES = {"mode": "standard", "total_max_attempts": 3}
 
 
-SIGNED = f"AWS4-HMAC-SHA256 Credential=in-process/20171001/{REGION}/iot/aws4_request, x=y"
-"""What moto reads of a signature: who asks, and for which service."""
+def signed(service: str, *, region: str = REGION, key: str = "in-process") -> str:
+    """What the control plane reads of a signature: who asks, where, and for which service."""
+    return f"AWS4-HMAC-SHA256 Credential={key}/20171001/{region}/{service}/aws4_request, x=y"
+
+
+SIGNED = signed("iot")
 
 
 class InsideLine:
@@ -54,13 +59,14 @@ class InsideLine:
         """Make the requests of a boto3 client go this way."""
         # Nobody checks a signature, and making one takes a tenth of the time.
         client.meta.events.register("choose-signer", lambda **_: UNSIGNED)
-        client.meta.events.register_last("before-send", self._send)
+        signature = signed(client.meta.service_model.signing_name)
+        client.meta.events.register_last("before-send", functools.partial(self._send, signature))
 
     def _ask(self, method: str, page: str) -> object:
         status, _, body = call(self._application, method, f"{NOWHERE}/_sandbox/{page}")
         return json.loads(body) if status == 200 else None
 
-    def _send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+    def _send(self, signature: str, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         assert request.method is not None
         body = request.body or b""
         try:
@@ -73,7 +79,7 @@ class InsideLine:
                         name: value.decode() if isinstance(value, bytes) else str(value)
                         for name, value in request.headers.items()
                     },
-                    "Authorization": SIGNED,
+                    "Authorization": signature,
                 },
                 body=body.encode() if isinstance(body, str) else body,
             )

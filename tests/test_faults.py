@@ -13,7 +13,8 @@ from helpers import certificate, closing
 from helpers.account import Account, connect
 from helpers.key_files import all_saved
 from sandbox import process
-from sandbox.faults import CALLS_LATER, Application, Faults, LostAnswer
+from sandbox.faults import CALLS_LATER, Faults, LostAnswer
+from sandbox.http_server import Application
 
 SEEDS = range(100)
 """For each of the two kinds of account."""
@@ -71,7 +72,7 @@ def troubles(seed: int) -> list[tuple[str, bool]]:
     for _ in range(30):
         asked = EnvironBuilder("/things", in_process.NOWHERE, headers=SIGNED).get_environ()
         try:
-            met.append((run_wsgi_app(faults, asked)[1], False))
+            met.append((run_wsgi_app(faults, asked)[1][:3], False))
         except LostAnswer:
             met.append(("", True))
     return met
@@ -86,9 +87,9 @@ def test_a_seed_gives_the_same_trouble_each_time() -> None:
     assert troubles(3) != troubles(4)
     seen = {met for seed in range(10) for met in troubles(seed)}
     assert seen == {
-        ("200 OK", False),
-        ("400 Bad Request", False),
-        ("500 Internal Server Error", False),
+        ("200", False),
+        ("400", False),
+        ("500", False),
         ("", True),
     }
 
