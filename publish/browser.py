@@ -47,10 +47,10 @@ def chromium() -> Path | None:
 
 
 @contextmanager
-def launched(path: Path) -> Iterator[Browser]:
+def launched(path: Path, *flags: str) -> Iterator[Browser]:
     """Start the browser at *path*; it ends with the ``with`` block."""
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=_FLAGS)
+        running = playwright.chromium.launch(executable_path=path, args=[*_FLAGS, *flags])
         yield running
         running.close()
 

@@ -21,12 +21,12 @@ _THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(*flags: str) -> Iterator[Browser]:
     """Start the browser, or say loudly that there is none."""
     path = browser.chromium()
     if path is None:
         missing("browser")
-    with browser.launched(path) as running:
+    with browser.launched(path, *flags) as running:
         yield running
 
 
