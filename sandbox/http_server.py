@@ -6,6 +6,7 @@ sends slowly, or never ends, holds up nobody.
 
 import logging
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +20,8 @@ from waitress.wasyncore import close_all
 LOOPBACK = "127.0.0.1"
 CONNECTIONS = 2000
 """At the bound, the connection that has been silent for longest makes room for a new one."""
+FILES_LEFT = 200
+"""What a process opens beside its connections."""
 HEADER_BYTES = 16 * 1024
 BODY_BYTES = 512 * 1024
 """AWS IoT takes no request that is larger: a message has 128 KB at most."""
@@ -52,6 +55,7 @@ class HttpServer(TcpWSGIServer):
     """A running server: ``effective_port`` says where."""
 
     channel_class = _Channel
+    connections = CONNECTIONS
 
     def maintenance(self, now: float) -> None:
         """Close the connections whose time is up; waitress calls it each second."""
@@ -61,9 +65,10 @@ class HttpServer(TcpWSGIServer):
 
     def handle_accept(self) -> None:
         """Accept a connection, in place of another if there are too many."""
-        waiting = [each for each in self.active_channels.values() if not each.requests]
-        if len(self.active_channels) >= CONNECTIONS and waiting:
-            min(waiting, key=lambda each: each.last_activity).handle_close()
+        if len(self.active_channels) >= self.connections:
+            waiting = [each for each in self.active_channels.values() if not each.requests]
+            if waiting:
+                min(waiting, key=lambda each: each.last_activity).handle_close()
         super().handle_accept()
 
     def shutdown(self) -> None:
@@ -72,12 +77,15 @@ class HttpServer(TcpWSGIServer):
         self.trigger.pull_trigger(lambda: close_all(self._map, ignore_all=True))
 
 
-def serve(application: Application, ports: Sequence[int]) -> HttpServer:
+def serve(
+    application: Application, ports: Sequence[int], *, connections: int = CONNECTIONS
+) -> HttpServer:
     """Serve *application* on loopback, in threads of its own.
 
     Args:
         application: What answers; a WSGI application.
         ports: Where to listen: the first of them that is free; 0 is any port.
+        connections: How many clients may be connected at once.
 
     Raises:
         OSError: none of them is free.
@@ -87,7 +95,7 @@ def serve(application: Application, ports: Sequence[int]) -> HttpServer:
     adjustments = Adjustments(
         sockets=[_listen(ports)],
         backlog=1024,
-        connection_limit=CONNECTIONS + 100,
+        connection_limit=connections + FILES_LEFT,  # never reached: see handle_accept
         asyncore_use_poll=True,  # select() ends at 1024 files
         cleanup_interval=1,
         max_request_header_size=HEADER_BYTES,
@@ -104,8 +112,30 @@ def serve(application: Application, ports: Sequence[int]) -> HttpServer:
         bind_socket=False,
         sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
     )
+    server.connections = connections
     threading.Thread(target=server.run, name="control plane", daemon=True).start()
     return server
+
+
+def room_for_connections(others: int) -> int:
+    """Let this process open as many files as it needs, where the system allows that.
+
+    Args:
+        others: How many connections the process has beside those of this server.
+
+    Returns:
+        How many connections this server may have.
+    """
+    if sys.platform == "win32":  # which counts no files
+        return CONNECTIONS
+    import resource
+
+    wanted = CONNECTIONS + others + FILES_LEFT
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return max(min(CONNECTIONS, max(soft, allowed) - others - FILES_LEFT), FILES_LEFT // 2)
 
 
 def _listen(ports: Sequence[int]) -> socket.socket:

@@ -20,6 +20,7 @@ from sandbox.files import write_whole
 from sandbox.front_door import FrontDoor
 from sandbox.http_server import Application, HttpServer
 from sandbox.line import Sandbox
+from sandbox.mqtt import limits
 from sandbox.registry import Registry
 from sandbox.state import PRESSED, Milestones, State
 
@@ -170,7 +171,11 @@ def _process(pid: str) -> psutil.Process:
 
 def _serve(application: Application, asked: int, before: int) -> HttpServer:
     try:
-        return http_server.serve(application, (asked,) if asked else (before, 0))
+        return http_server.serve(
+            application,
+            (asked,) if asked else (before, 0),
+            connections=http_server.room_for_connections(limits.CONNECTIONS),
+        )
     except OSError as problem:
         raise SandboxError(f"Port {asked} cannot be served: {problem.strerror}.") from problem
 

@@ -3,9 +3,13 @@
 import http.client
 import json
 import logging
+import resource
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -17,7 +21,7 @@ from conftest import pid
 from moto.iot.responses import IoTResponse
 
 from helpers.account import Account
-from sandbox import http_server
+from sandbox import http_server, process
 from sandbox.control import ControlPlane
 from sandbox.front_door import FrontDoor
 from sandbox.http_server import HttpServer
@@ -302,7 +306,7 @@ class TestBounds:
     def test_the_longest_silent_makes_room(
         self, server: HttpServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(http_server, "CONNECTIONS", 10)
+        monkeypatch.setattr(server, "connections", 10)
         with ExitStack() as open_ones:
             idle = [
                 open_ones.enter_context(
@@ -330,6 +334,33 @@ class TestBounds:
                     connection.sendall(half.encode())
             aws.iot.create_thing(thingName="honest")
             assert [each["thingName"] for each in aws.iot.list_things()["things"]] == ["honest"]
+
+    @pytest.mark.parametrize("files", [600, 1024, 20000])
+    def test_it_serves_with_as_many_files_as_the_system_allows(
+        self, tmp_path: Path, files: int
+    ) -> None:
+        def few() -> None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(files, 1024), files))
+
+        command = [sys.executable, "-m", "sandbox", "--state-dir", str(tmp_path)]
+        running = subprocess.Popen(
+            command, cwd=process.PROJECT, stdout=subprocess.PIPE, text=True, preexec_fn=few
+        )
+        try:
+            assert running.stdout
+            about = json.loads(running.stdout.readline())
+            port = int(about["endpoint_url"].rpartition(":")[2])
+            with ExitStack() as open_ones:
+                for _ in range(IDLE):
+                    open_ones.enter_context(
+                        socket.create_connection(("127.0.0.1", port), timeout=10)
+                    )
+                assert ask(port, "/things")[0] == 200
+                assert ask(port, "/things/new", "POST", b"{}")[0] == 200
+                assert psutil.Process(running.pid).num_fds() <= files
+        finally:
+            running.terminate()
+            assert running.wait(10) == 0
 
 
 def test_every_answer_is_awss_json_or_a_bound(server: HttpServer) -> None:
