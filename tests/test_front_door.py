@@ -160,7 +160,7 @@ def test_another_region_than_awss_is_refused(server: HttpServer, region: str) ->
     "headers",
     [
         {"User_Agent": "x region/us-east-1"},
-        {"x_moto_account_id": "200000000009"},
+        {"x_moto_account_id": "111122223333"},
         {"X_Amz_Target": "x.DeleteThing"},
         {"Action": "DeleteThing"},
     ],
