@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from helpers import policy, thing
 from helpers.account import Account
-from sandbox.gaps.operations import iot_model, violations
+from sandbox.gaps.operations import model, violations
 
 DOCUMENT = policy.to_json(policy.document(policy.statement("iot:Connect", "*")))
 
@@ -70,7 +70,7 @@ def test_constraints(
 
 @given(st.text(max_size=140))
 def test_constraints_and_the_words_for_them_agree(name: str) -> None:
-    shape = iot_model().shape_for("ThingName")
+    shape = model("iot").shape_for("ThingName")
     assert bool(list(violations(shape, name))) == bool(thing.name_problem(name))
 
 

@@ -1,34 +1,61 @@
 """Where moto 5.2 falls short of AWS IoT: one small function per gap.
 
-A correction of an operation that moto has stands behind ``@overriding("its_name")``, in the file of
-its subject; an operation that moto lacks is listed in ``_ADDED``. Each has a test of its name in
-``tests/test_gaps.py``; delete both once moto has closed the gap.
+``served`` lists what the sandbox serves; all else it refuses by name. A correction of an operation
+that moto has stands behind ``@overriding("its_name")``, in the file of its subject; an operation
+that moto lacks is listed in ``_ADDED``. Each has a test of its name in ``tests/test_gaps.py``, and
+``tests/test_every_operation.py`` calls every operation; delete both function and test once moto has
+closed the gap.
 """
 
+import inspect
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from botocore import xform_name
+from botocore.model import OperationModel
 from moto.core import responses
 from moto.core.config import default_user_config
-from moto.core.exceptions import JsonRESTError
-from moto.core.responses import ActionResult
-from moto.core.utils import method_names_from_class
+from moto.core.responses import BaseResponse
+from moto.core.utils import camelcase_to_underscores, method_names_from_class
 from moto.iot.models import IoTBackend
 from moto.iot.responses import IoTResponse
 from moto.iotdata.responses import IoTDataPlaneResponse
 
 from sandbox.gaps import (  # importing a module registers its overrides
+    attachments,
     authorization,
     certificates,
     endpoint,
+    groups,
     policies,
+    served,
+    shadows,
+    tags,
     things,
 )
 from sandbox.gaps.endpoint import MQTT_HOST
-from sandbox.gaps.operations import Method, constraints, iot_model, overrides, wrap
+from sandbox.gaps.operations import (
+    Answer,
+    Method,
+    action,
+    constraints,
+    model,
+    overrides,
+    parsed,
+    wrap,
+)
+from sandbox.gaps.pages import has_pages, paged
 
-__all__ = ["MQTT_HOST", "certificates", "endpoint", "fill", "policies", "things"]
+__all__ = [
+    "MQTT_HOST",
+    "attachments",
+    "certificates",
+    "endpoint",
+    "fill",
+    "groups",
+    "policies",
+    "shadows",
+    "things",
+]
 
 if TYPE_CHECKING:
     from sandbox.broker import Broker
@@ -38,9 +65,9 @@ _ADDED: dict[str, Method] = {
     for added in (
         authorization.get_effective_policies,
         authorization.test_authorization,
-        policies.list_tags_for_resource,
-        policies.tag_resource,
-        policies.untag_resource,
+        tags.list_tags_for_resource,
+        tags.tag_resource,
+        tags.untag_resource,
     )
 }
 """The operations that moto lacks."""
@@ -59,21 +86,32 @@ def fill(broker: "Broker") -> None:
         return endpoint.publish(broker, request)
 
     IoTDataPlaneResponse.publish = publish  # type: ignore[method-assign,assignment]
-    for operation in iot_model().operation_names:
-        name = xform_name(operation)
-        method = _ADDED.get(name) or getattr(IoTResponse, name, None) or _missing(operation)
-        for override in overrides[name]:
-            method = wrap(override, method)
-        setattr(IoTResponse, name, wrap(partial(constraints, operation=operation), method))
+    for service, response in (("iot", IoTResponse), ("iot-data", IoTDataPlaneResponse)):
+        response._get_action = action  # type: ignore[method-assign,assignment]
+        response.use_raw_body = True
+        for operation in model(service).operation_names:
+            _replace(response, model(service).operation_model(operation))
     # moto would list a class's methods at each request; from here on they stay as they are.
     responses.method_names_from_class = cache(method_names_from_class)  # type: ignore[attr-defined]
 
 
-def _missing(operation: str) -> Method:
-    def answer(request: IoTResponse) -> ActionResult:
-        # moto would answer 500, which every AWS client tries again and again; 501 it does not.
-        error = JsonRESTError("NotImplementedException", f"The sandbox does not have {operation}.")
-        error.code = 501
-        raise error
+def _replace(response: type[BaseResponse], operation: OperationModel) -> None:
+    """Put in front of moto's method what the operation is checked for, and its overrides."""
+    name = camelcase_to_underscores(operation.name)
+    method = _ADDED.get(name) or inspect.unwrap(getattr(response, name, _nothing))
+    for override in overrides[name]:
+        method = wrap(override, method)
+    if has_pages(operation):
+        method = wrap(partial(paged, operation=operation), method)
+    for check in (constraints, _served):
+        method = wrap(partial(check, operation=operation), method)
+    setattr(response, name, wrap(parsed, method))
 
-    return answer
+
+def _served(request: BaseResponse, moto: Answer, *, operation: OperationModel) -> Any:
+    served.check(operation.name, operation.input_shape, request.params)
+    return moto()
+
+
+def _nothing(request: BaseResponse) -> None:
+    """Stand in for a method that moto lacks; the sandbox does not serve it."""

@@ -79,6 +79,8 @@ def get_effective_policies(self: IoTResponse) -> ActionResult:
     """
     if thing_name := self._get_param("thingName"):
         self.iot_backend.describe_thing(thing_name)
+        if self._get_param("principal") is None:
+            return ActionResult({"effectivePolicies": []})
     certificate = _certificate(self)
     policies = [
         {**_brief(policy), "policyDocument": policy.document}

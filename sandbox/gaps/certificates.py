@@ -1,22 +1,33 @@
 """Where moto's certificates differ from AWS IoT's, and the authority that issues them."""
 
+import ssl
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from moto.core.responses import ActionResult
-from moto.iot.exceptions import InvalidRequestException, ResourceAlreadyExistsException
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from moto.core.responses import ActionResult, EmptyResult
+from moto.core.utils import utcnow
+from moto.iot.exceptions import (
+    CertificateStateException,
+    DeleteConflictException,
+    InvalidRequestException,
+    ResourceAlreadyExistsException,
+)
 from moto.iot.responses import IoTResponse
 
+from sandbox.gaps.errors import CertificateValidationException
 from sandbox.gaps.operations import Answer, overriding
-from sandbox.registry import Registry
+from sandbox.registry import Registry, certificate_names
 
 ISSUER = x509.Name.from_rfc4514_string(
     "C=US,ST=Washington,L=Seattle,O=Amazon.com Inc.,OU=Amazon Web Services"
 )
+CURVES = ("secp256r1", "secp384r1", "secp521r1")
+"""P-256, P-384 and P-521."""
 VALID_TO = datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
@@ -26,10 +37,47 @@ def certificate_status(request: IoTResponse, moto: Answer) -> ActionResult:
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_UpdateCertificate.html
     """
-    status = request._get_param("newStatus")
-    if status not in ("ACTIVE", "INACTIVE", "REVOKED"):
-        raise InvalidRequestException(f"Certificate status cannot be set to {status}")
+    _check_status(request._get_param("newStatus"))
     return moto()
+
+
+@overriding("update_certificate")
+def modification_date(request: IoTResponse, moto: Answer) -> ActionResult:
+    """Record when a certificate was changed."""
+    result = moto()
+    changed = request.iot_backend.describe_certificate(request._get_param("certificateId"))
+    changed.last_modified_date = utcnow()
+    return result
+
+
+@overriding("delete_certificate")
+def deleted_certificate(request: IoTResponse, _moto: Answer) -> ActionResult:
+    """Delete a certificate; with ``forceDelete`` its policies are detached.
+
+    moto would keep them attached to nothing, and delete no certificate any more.
+
+    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_DeleteCertificate.html
+    """
+    backend = request.iot_backend
+    certificate = backend.describe_certificate(request._get_param("certificateId"))
+    if certificate.status == "ACTIVE":
+        raise CertificateStateException(
+            "Certificate must be deactivated (not ACTIVE) before deletion.",
+            certificate.certificate_id,
+        )
+    if any(arn == certificate.arn for arn, _ in backend.principal_things):
+        raise DeleteConflictException(
+            f"Things must be detached before deletion (arn: {certificate.arn})"
+        )
+    policies = [name for arn, name in backend.principal_policies if arn == certificate.arn]
+    if policies and not request._get_param("forceDelete"):
+        raise DeleteConflictException(
+            f"Certificate policies must be detached before deletion (arn: {certificate.arn})"
+        )
+    for name in policies:
+        backend.detach_policy(name, certificate.arn)
+    del backend.certificates[certificate.certificate_id]
+    return EmptyResult()
 
 
 @overriding("describe_certificate")
@@ -45,33 +93,34 @@ def described_validity(request: IoTResponse, moto: Answer) -> ActionResult:
     return moto()
 
 
-@overriding("register_certificate", "register_certificate_without_ca")
-def anothers_certificate(request: IoTResponse, moto: Answer) -> ActionResult:
-    """Refuse a certificate that another account has registered: it would belong to both.
+@overriding("register_certificate_without_ca")
+def registered_certificate(request: IoTResponse, _moto: Answer) -> ActionResult:
+    """Register a certificate that is one, with a key that AWS takes, and that is nobody else's.
 
-    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_RegisterCertificate.html
+    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_RegisterCertificateWithoutCA.html
     """
-    pem = request._get_param("certificatePem").encode()
-    try:
-        certificate_id = x509.load_pem_x509_certificate(pem).fingerprint(hashes.SHA256()).hex()
-    except ValueError:
-        return moto()
-    found = Registry().certificate(certificate_id)
+    status = request._get_param("status", "INACTIVE")
+    _check_status(status)
+    certificate = _read(request._get_param("certificatePem"))
+    found = Registry().certificate(certificate.fingerprint(hashes.SHA256()).hex())
     if found is not None and found.account != request.current_account:
         raise ResourceAlreadyExistsException(
             "The certificate is registered in another account", found.certificate_id, ""
         )
-    return moto()
+    pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
+    made = request.iot_backend.register_certificate_without_ca(pem, status)
+    return ActionResult({"certificateArn": made.arn, "certificateId": made.certificate_id})
 
 
 @overriding("create_certificate_from_csr")
-def the_requests_own_key(request: IoTResponse, moto: Answer) -> ActionResult:
-    """Issue a certificate for the signing request's own key; moto makes up another."""
+def the_requests_own_key(request: IoTResponse, _moto: Answer) -> ActionResult:
+    """Issue a certificate for the signing request's own key; moto makes up another.
+
+    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_CreateCertificateFromCsr.html
+    """
     pem = issue_for(request._get_param("certificateSigningRequest"))
-    active = request._get_bool_param("setAsActive", False)
-    certificate = request.iot_backend.register_certificate_without_ca(
-        pem, "ACTIVE" if active else "INACTIVE"
-    )
+    status = "ACTIVE" if request._get_param("setAsActive") else "INACTIVE"
+    certificate = request.iot_backend.register_certificate_without_ca(pem, status)
     return ActionResult(
         {
             "certificateArn": certificate.arn,
@@ -97,15 +146,73 @@ def issue_for(csr_pem: str) -> str:
         The certificate, PEM.
 
     Raises:
-        InvalidRequestException: the text is not a signing request, or it is not signed by its key.
+        InvalidRequestException: the text is not a signing request, it is not signed by its key, or
+            AWS takes no such key or signature.
     """
     try:
         csr = x509.load_pem_x509_csr(csr_pem.encode())
-    except ValueError as problem:
-        raise InvalidRequestException("The certificate signing request is not valid.") from problem
-    if not csr.is_signature_valid:
-        raise InvalidRequestException("The certificate signing request's signature is not valid.")
-    return _certificate(csr.subject, csr.public_key())
+        problem = _weakness(csr)
+        if not problem and not csr.is_signature_valid:
+            problem = "it is not signed by its own key"
+        if problem:
+            raise InvalidRequestException(f"The certificate signing request is refused: {problem}.")
+        return _certificate(csr.subject, csr.public_key())
+    except (ValueError, UnsupportedAlgorithm) as unreadable:
+        raise InvalidRequestException(
+            "The certificate signing request is not valid."
+        ) from unreadable
+
+
+def _read(pem: str) -> x509.Certificate:
+    """Read the one certificate that a text holds.
+
+    Raises:
+        CertificateValidationException: it holds none, several or something else; or AWS takes no
+            such key or signature.
+    """
+    if "PRIVATE KEY" in pem:
+        raise CertificateValidationException(
+            "A private key is no certificate: keep it to yourself."
+        )
+    try:
+        (certificate,) = x509.load_pem_x509_certificates(pem.encode())
+        certificate_names(certificate.public_bytes(serialization.Encoding.PEM).decode())
+        problem = _weakness(certificate)
+        # One that TLS cannot load would shut the broker to everybody.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(
+            cadata=certificate.public_bytes(serialization.Encoding.DER)
+        )
+    except (ValueError, UnsupportedAlgorithm, ssl.SSLError) as unreadable:
+        raise CertificateValidationException(
+            "The certificate is not valid: certificatePem takes one certificate in PEM form."
+        ) from unreadable
+    if problem:
+        raise CertificateValidationException(f"The certificate is refused: {problem}.")
+    return certificate
+
+
+def _weakness(signed: x509.Certificate | x509.CertificateSigningRequest) -> str:
+    """Tell which key or signature AWS does not take; empty where it takes both.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/x509-client-certs.html
+    """
+    key = signed.public_key()
+    if isinstance(key, rsa.RSAPublicKey):
+        if key.key_size < 2048:
+            return f"its RSA key has {key.key_size} bits; AWS IoT takes 2048 and more"
+    elif not (isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in CURVES):
+        kind = key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else type(key).__name__
+        return f"its key is {kind}; AWS IoT takes RSA and the curves P-256, P-384 and P-521"
+    digest = signed.signature_hash_algorithm
+    if not isinstance(digest, hashes.SHA256 | hashes.SHA384 | hashes.SHA512):
+        name = digest.name.upper() if digest else "no hash"
+        return f"it is signed with {name}; AWS IoT takes SHA256, SHA384 and SHA512"
+    return ""
+
+
+def _check_status(status: str) -> None:
+    if status not in ("ACTIVE", "INACTIVE", "REVOKED"):
+        raise InvalidRequestException(f"Certificate status cannot be set to {status}")
 
 
 def _certificate(subject: x509.Name, public_key: Any) -> str:

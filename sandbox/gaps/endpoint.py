@@ -1,8 +1,8 @@
 """The data endpoint: where it is, and the messages that are published there by HTTP."""
 
 import hashlib
-from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from base64 import b64decode
+from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult
 from moto.iot.exceptions import InvalidRequestException
@@ -11,6 +11,9 @@ from moto.iotdata.responses import IoTDataPlaneResponse
 
 from sandbox.broker import RefusedError
 from sandbox.gaps.operations import Answer, overriding
+from sandbox.mqtt.packets import Properties, Property
+from sandbox.mqtt.properties import Reader, encode_properties, read_properties
+from sandbox.mqtt.topics import check_topic
 
 if TYPE_CHECKING:
     from sandbox.broker import Broker
@@ -49,11 +52,54 @@ def publish(broker: "Broker", request: IoTDataPlaneResponse) -> str:
         broker.publish(
             request.current_account,
             request.region,
-            unquote(request.path.split("/topics/", 1)[1]),
-            request.body,
-            qos=int(request._get_param("qos", "0")),
-            retain=request._get_param("retain", "false") == "true",
+            request._get_param("topic"),
+            request._get_param("payload") or b"",
+            qos=request._get_param("qos", 0),
+            retain=request._get_param("retain", False),
+            properties=_properties(request),
         )
     except RefusedError as problem:
         raise InvalidRequestException(problem.reason) from problem
     return "{}"
+
+
+_FORMATS = {None: None, "UNSPECIFIED_BYTES": 0, "UTF8_DATA": 1}
+
+
+def _properties(request: IoTDataPlaneResponse) -> Properties:
+    """Read the MQTT 5 properties of a message: as a device's packet would have them."""
+    given = {
+        Property.PAYLOAD_FORMAT: _FORMATS[request._get_param("payloadFormatIndicator")],
+        Property.MESSAGE_EXPIRY: request._get_param("messageExpiry"),
+        Property.CONTENT_TYPE: request._get_param("contentType"),
+        Property.RESPONSE_TOPIC: request._get_param("responseTopic"),
+        Property.CORRELATION_DATA: _decoded(request._get_param("correlationData")),
+        Property.USER_PROPERTY: _pairs(request._get_param("userProperties")),
+    }
+    properties: Properties = {name: value for name, value in given.items() if value is not None}
+    if Property.RESPONSE_TOPIC in properties:
+        check_topic(str(properties[Property.RESPONSE_TOPIC]))
+    try:
+        return read_properties(Reader(encode_properties(properties)), frozenset(given))
+    except (OverflowError, UnicodeEncodeError) as problem:
+        raise InvalidRequestException(
+            f"A property has no place in a packet: {problem}"
+        ) from problem
+
+
+def _decoded(text: str | None) -> bytes | None:
+    try:
+        return None if text is None else b64decode(text, validate=True)
+    except ValueError as problem:
+        raise InvalidRequestException("correlationData is Base64") from problem
+
+
+def _pairs(listed: Any) -> list[tuple[str, str]] | None:
+    if listed is None:
+        return None
+    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+        raise InvalidRequestException("userProperties is an array of objects")
+    pairs = [pair for each in listed for pair in each.items()]
+    if not all(isinstance(value, str) for _, value in pairs):
+        raise InvalidRequestException("The values of userProperties are strings")
+    return pairs

@@ -1,0 +1,138 @@
+"""What the sandbox serves of AWS IoT: each operation, and what it honours of its parameters.
+
+Whatever is not in the table is answered by 501 NotImplementedException, which names it: neither an
+operation nor a parameter is accepted without effect.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.model import Shape, StructureShape
+from moto.core.exceptions import JsonRESTError
+
+_PAGES = {
+    "marker": "marker pageSize",
+    "token": "nextToken maxResults",
+}
+_GROUP = (
+    "thingGroupProperties.thingGroupDescription thingGroupProperties.attributePayload.attributes"
+)
+
+SERVED: dict[str, str] = {
+    # Things
+    "CreateThing": "thingName thingTypeName attributePayload.attributes",
+    "DescribeThing": "thingName",
+    "UpdateThing": "thingName thingTypeName removeThingType expectedVersion "
+    "attributePayload.attributes attributePayload.merge",
+    "DeleteThing": "thingName expectedVersion",
+    "ListThings": "attributeName attributeValue usePrefixAttributeValue thingTypeName "
+    + _PAGES["token"],
+    # Thing types
+    "CreateThingType": "thingTypeName thingTypeProperties.thingTypeDescription "
+    "thingTypeProperties.searchableAttributes tags",
+    "DescribeThingType": "thingTypeName",
+    "DeprecateThingType": "thingTypeName undoDeprecate",
+    "DeleteThingType": "thingTypeName",
+    "ListThingTypes": "thingTypeName " + _PAGES["token"],
+    # Thing groups
+    "CreateThingGroup": f"thingGroupName parentGroupName {_GROUP} tags",
+    "DescribeThingGroup": "thingGroupName",
+    "UpdateThingGroup": f"thingGroupName expectedVersion {_GROUP} "
+    "thingGroupProperties.attributePayload.merge",
+    "DeleteThingGroup": "thingGroupName expectedVersion",
+    "ListThingGroups": "parentGroup namePrefixFilter recursive " + _PAGES["token"],
+    "AddThingToThingGroup": "thingGroupName thingGroupArn thingName thingArn",
+    "RemoveThingFromThingGroup": "thingGroupName thingGroupArn thingName thingArn",
+    "UpdateThingGroupsForThing": "thingName thingGroupsToAdd thingGroupsToRemove",
+    "ListThingsInThingGroup": "thingGroupName recursive " + _PAGES["token"],
+    "ListThingGroupsForThing": "thingName " + _PAGES["token"],
+    # Certificates
+    "CreateKeysAndCertificate": "setAsActive",
+    "CreateCertificateFromCsr": "certificateSigningRequest setAsActive",
+    "RegisterCertificateWithoutCA": "certificatePem status",
+    "DescribeCertificate": "certificateId",
+    "UpdateCertificate": "certificateId newStatus",
+    "DeleteCertificate": "certificateId forceDelete",
+    "ListCertificates": "ascendingOrder " + _PAGES["marker"],
+    # Policies
+    "CreatePolicy": "policyName policyDocument tags",
+    "GetPolicy": "policyName",
+    "DeletePolicy": "policyName",
+    "ListPolicies": "ascendingOrder " + _PAGES["marker"],
+    "CreatePolicyVersion": "policyName policyDocument setAsDefault",
+    "GetPolicyVersion": "policyName policyVersionId",
+    "SetDefaultPolicyVersion": "policyName policyVersionId",
+    "DeletePolicyVersion": "policyName policyVersionId",
+    "ListPolicyVersions": "policyName",
+    # What is attached to what
+    "AttachPolicy": "policyName target",
+    "DetachPolicy": "policyName target",
+    "ListAttachedPolicies": "target " + _PAGES["marker"],
+    "ListTargetsForPolicy": "policyName " + _PAGES["marker"],
+    "AttachPrincipalPolicy": "policyName principal",
+    "DetachPrincipalPolicy": "policyName principal",
+    "ListPrincipalPolicies": "principal " + _PAGES["marker"],
+    "ListPolicyPrincipals": "policyName " + _PAGES["marker"],
+    "AttachThingPrincipal": "thingName principal",
+    "DetachThingPrincipal": "thingName principal",
+    "ListThingPrincipals": "thingName " + _PAGES["token"],
+    "ListPrincipalThings": "principal " + _PAGES["token"],
+    # Tags
+    "TagResource": "resourceArn tags",
+    "UntagResource": "resourceArn tagKeys",
+    "ListTagsForResource": "resourceArn",
+    # What is allowed, and where
+    "TestAuthorization": "principal authInfos clientId policyNamesToAdd policyNamesToSkip",
+    "GetEffectivePolicies": "principal thingName",
+    "DescribeEndpoint": "endpointType",
+    # iot-data
+    "Publish": "topic qos retain payload userProperties payloadFormatIndicator contentType "
+    "responseTopic correlationData messageExpiry",
+    "GetThingShadow": "thingName shadowName",
+    "UpdateThingShadow": "thingName shadowName payload",
+    "DeleteThingShadow": "thingName shadowName",
+    "ListNamedShadowsForThing": "thingName nextToken pageSize",
+}
+"""Operations and parameters by AWS's own names; a part of a structure after a dot."""
+
+
+class NotImplementedException(JsonRESTError):
+    """The sandbox's own error: AWS has this, the sandbox does not.
+
+    Its status is 501, for a 500 every AWS client would try again and again.
+    """
+
+    code = 501
+
+    def __init__(self, what: str) -> None:
+        """Name what is missing: an operation, or a parameter of one."""
+        super().__init__("NotImplementedException", f"The sandbox does not have {what}.")
+
+
+def check(operation: str, shape: Shape | None, given: dict[str, Any]) -> None:
+    """Refuse an operation, or a parameter of one, that the sandbox does not serve.
+
+    Args:
+        operation: AWS's own name.
+        shape: Its input in the API model.
+        given: The parameters of the request, by AWS's own names.
+
+    Raises:
+        NotImplementedException: it is not served.
+    """
+    if operation not in SERVED:
+        raise NotImplementedException(operation)
+    honoured = SERVED[operation].split()
+    for path in paths(shape, given):
+        if path not in honoured:
+            raise NotImplementedException(f"{operation}'s {path}")
+
+
+def paths(shape: Shape | None, value: Any, path: str = "") -> Iterator[str]:
+    """Iterate over the parameters that are given, those within structures each for itself."""
+    if isinstance(shape, StructureShape) and isinstance(value, dict):
+        for name, member in shape.members.items():
+            if value.get(name) is not None:
+                yield from paths(member, value[name], f"{path}.{name}" if path else name)
+    elif path:
+        yield path

@@ -1,0 +1,317 @@
+"""Every operation of AWS IoT: it does what AWS does, or it is refused by its name.
+
+Nothing that is accepted is without effect, and nothing leaves an account in which a lesson no
+longer runs, or that cannot be emptied.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import in_process
+import lessons
+import pytest
+import worlds
+from botocore import xform_name
+from botocore.model import OperationModel, Shape, StructureShape
+
+from helpers import closing
+from sandbox.gaps import endpoint
+from sandbox.gaps.operations import model, violations
+from sandbox.gaps.served import SERVED
+from sandbox.process import ACCOUNT, REGION
+
+OPERATIONS = [
+    (service, name) for service in ("iot", "iot-data") for name in model(service).operation_names
+]
+COMMON = {"InvalidRequestException", "ThrottlingException"}
+"""Errors that every operation may answer."""
+
+ARN = f"arn:aws:iot:{REGION}:{ACCOUNT}"
+NEW = "brand-new"
+VALUES: dict[str, Any] = {
+    "thingName": "lamp",
+    "thingArn": f"{ARN}:thing/lamp",
+    "thingTypeName": "kind",
+    "thingGroupName": "child",
+    "thingGroupArn": f"{ARN}:thinggroup/child",
+    "parentGroupName": "parent",
+    "parentGroup": "parent",
+    "namePrefixFilter": "par",
+    "policyName": "rights",
+    "policyVersionId": "2",
+    "policyDocument": worlds.DOCUMENT,
+    "resourceArn": f"{ARN}:policy/rights",
+    "tags": [{"Key": "colour", "Value": "blue"}],
+    "tagKeys": ["madeBy"],
+    "attributePayload.attributes": {"colour": "blue"},
+    "thingGroupProperties.attributePayload.attributes": {"colour": "blue"},
+    "attributeName": "colour",
+    "attributeValue": "re",
+    "expectedVersion": 7,
+    "newStatus": "ACTIVE",
+    "status": "ACTIVE",
+    "endpointType": "iot:Jobs",
+    "authInfos": [{"actionType": "CONNECT", "resources": [f"{ARN}:client/lamp"]}],
+    "policyNamesToAdd": ["spare"],
+    "policyNamesToSkip": ["rights"],
+    "clientId": "lamp",
+    "nextToken": "enp6",  # as if zzz had been the last on the page before
+    "marker": "enp6",
+    "topic": "a/b",
+    "shadowName": "settings",
+    "userProperties": [{"colour": "blue"}],
+    "correlationData": "aGVsbG8=",
+    "responseTopic": "a/answer",
+}
+"""Arguments by their names; they name what is in the world."""
+SPECIAL: dict[str, Any] = {
+    "CreateThing.thingName": NEW,
+    "DeleteThing.thingName": "free",
+    "UpdateThing.thingTypeName": "new-kind",
+    "CreateThingType.thingTypeName": NEW,
+    "DeleteThingType.thingTypeName": "old",
+    "CreateThingGroup.thingGroupName": NEW,
+    "AddThingToThingGroup.thingName": "free",
+    "AddThingToThingGroup.thingArn": f"{ARN}:thing/free",
+    "AddThingToThingGroup.thingGroupName": "other",
+    "AddThingToThingGroup.thingGroupArn": f"{ARN}:thinggroup/other",
+    "UpdateThingGroupsForThing.thingGroupsToAdd": ["other"],
+    "UpdateThingGroupsForThing.thingGroupsToRemove": ["child"],
+    "ListThingGroups.recursive": False,
+    "ListThingsInThingGroup.thingGroupName": "parent",
+    "CreatePolicy.policyName": NEW,
+    "DeletePolicy.policyName": "spare",
+    "AttachPolicy.policyName": "spare",
+    "AttachPrincipalPolicy.policyName": "spare",
+    "AttachThingPrincipal.thingName": "free",
+    "ListCertificates.marker": "MA==",  # newest first, and 0 is before every date
+    "ListPolicies.marker": "MA==",
+    "ListPolicyPrincipals.marker": "MA==",
+    "ListPrincipalPolicies.marker": "MA==",
+    "UpdateThingShadow.payload": b'{"state": {"desired": {"light": "green"}}}',
+    "Publish.qos": 1,
+}
+"""Arguments of one operation."""
+ALONG = {
+    "AddThingToThingGroup": "thingName thingGroupName",
+    "AddThingToThingGroup.thingArn": "thingGroupName",
+    "AddThingToThingGroup.thingGroupArn": "thingName",
+    "RemoveThingFromThingGroup": "thingName thingGroupName",
+    "RemoveThingFromThingGroup.thingArn": "thingGroupName",
+    "RemoveThingFromThingGroup.thingGroupArn": "thingName",
+    "UpdateThingGroupsForThing": "thingName",
+    "UpdateThing.attributePayload.merge": "attributePayload.attributes",
+    "UpdateThingGroup.thingGroupProperties.attributePayload.merge": (
+        "thingGroupProperties.attributePayload.attributes"
+    ),
+    "ListThings.attributeName": "attributeValue",
+    "ListThings.attributeValue": "attributeName",
+    "ListThings.usePrefixAttributeValue": "attributeName attributeValue",
+    "TestAuthorization": "principal",
+    "GetEffectivePolicies": "principal",
+}
+"""Optional parameters that an operation, or one of its parameters, is given along with."""
+NO_EFFECT = {
+    "GetEffectivePolicies.thingName": "it adds the policies of groups, which are not served",
+}
+"""Parameters that make no difference, and why."""
+
+
+@cache
+def world() -> tuple[bytes, list[str]]:
+    """Everything that is in the account when an operation is called, made once."""
+    arns = worlds.prepare()
+    return worlds.save(), arns
+
+
+class Delivered:
+    """Stands in for the broker, and remembers what it was to deliver."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def publish(self, *message: Any, **options: Any) -> None:
+        self.messages.append(f"{message} {sorted(options.items())}")
+
+
+class Walk:
+    """Calls operations, each in the same world."""
+
+    def __init__(self, broker: Delivered) -> None:
+        self._broker = broker
+
+    def answer(self, service: str, name: str, arguments: dict[str, Any]) -> tuple[Any, str]:
+        """Return what an operation answers, and what was delivered."""
+        worlds.restore(world()[0])
+        self._broker.messages.clear()
+        answer = worlds.told(getattr(worlds.clients()[service], xform_name(name)), **arguments)
+        return answer, str(self._broker.messages)
+
+
+@pytest.fixture
+def walk(nowhere: None, monkeypatch: pytest.MonkeyPatch) -> Walk:
+    broker, publish = Delivered(), endpoint.publish
+    monkeypatch.setattr(endpoint, "publish", lambda _, request: publish(broker, request))
+    return Walk(broker)
+
+
+def arguments(operation: OperationModel, path: str = "", *, leave_out: bool = False) -> Any:
+    """Make valid arguments: what is required, and what belongs along with a parameter.
+
+    Args:
+        operation: What is called.
+        path: The optional parameter; none where it is empty.
+        leave_out: Leave out that parameter, all else being equal.
+    """
+    if operation.input_shape is None:
+        return {}
+    along = ALONG.get(f"{operation.name}.{path}", ALONG.get(operation.name, "")).split()
+    given: dict[str, Any] = {}
+    for each in [*operation.input_shape.required_members, *along, path]:
+        if each and not (leave_out and each == path):
+            *outer, last = each.split(".")
+            inside = given
+            for name in outer:
+                inside = inside.setdefault(name, {})
+            inside.setdefault(last, value(operation, each))
+    return given
+
+
+def value(operation: OperationModel, path: str) -> Any:
+    """Return a valid argument for a parameter."""
+    active, _, idle = world()[1]
+    principal = {"principal": active, "target": active, "certificateId": idle.split("/")[-1]}
+    own = {
+        "certificateSigningRequest": worlds.signing_request(),
+        "certificatePem": worlds.foreign_certificate(),
+    }
+    known = VALUES | principal | own if operation.name in SERVED else {}
+    if f"{operation.name}.{path}" in SPECIAL or path in known:
+        return SPECIAL.get(f"{operation.name}.{path}", known.get(path))
+    shape = operation.input_shape
+    for name in path.split("."):
+        shape = shape.members[name]
+    return example(shape)
+
+
+def example(shape: Shape, depth: int = 0) -> Any:
+    """Make up a value that the API model allows."""
+    if isinstance(shape, StructureShape):
+        # A union takes one of its members.
+        names = shape.required_members or (list(shape.members)[:1] if shape.is_tagged_union else [])
+        return {name: example(shape.members[name], depth + 1) for name in names}
+    kind = shape.type_name
+    if kind == "list":
+        return [example(shape.member, depth + 1)]
+    if kind == "map":
+        return {example(shape.key): example(shape.value, depth + 1)}
+    if kind in ("integer", "long"):
+        return max(1, shape.metadata.get("min", 1))
+    if kind == "string":
+        shortest = max(1, shape.metadata.get("min", 1))
+        texts = (*shape.enum, "a" * shortest, "0" * shortest)
+        return next((each for each in texts if not list(violations(shape, each))), texts[0])
+    return {"boolean": True, "blob": b"{}", "timestamp": 1, "double": 1.0, "float": 1.0}[kind]
+
+
+def optional(operation: OperationModel) -> Iterator[str]:
+    """Iterate over the parameters that an operation can do without, those within structures too."""
+    shape = operation.input_shape
+    if shape is None:
+        return
+
+    for name, member in shape.members.items():
+        if name not in shape.required_members or isinstance(member, StructureShape):
+            yield from leaves(member, name) if operation.name in SERVED else [name]
+
+
+@pytest.mark.parametrize(("service", "name"), OPERATIONS)
+def test_it_is_done_or_refused_by_name(
+    walk: Walk, monkeypatch: pytest.MonkeyPatch, service: str, name: str
+) -> None:
+    operation = model(service).operation_model(name)
+    accepted = []
+    before = None
+    for path in ["", *optional(operation)]:
+        answer, _ = walk.answer(service, name, arguments(operation, path))
+        if name not in SERVED:
+            assert answer == refusal(name)
+            continue
+        if path and path not in SERVED[name].split():
+            assert answer == refusal(f"{name}'s {path}")
+            continue
+        if "Code" in answer:
+            assert answer["Code"] in COMMON | {each.name for each in operation.error_shapes}
+            continue
+        accepted.append(path)
+        before = before or pristine()
+        if worlds.snapshot() != before:
+            assert_a_lesson_runs()
+            worlds.empty_honestly(monkeypatch)
+            assert worlds.holds_nothing()
+    assert bool(accepted) == (name in SERVED)
+
+
+def refusal(what: str) -> dict[str, str]:
+    """What is answered where the sandbox does not have something."""
+    return {
+        "Code": "NotImplementedException",
+        "Message": f"The sandbox does not have {what}.",
+    }
+
+
+@cache
+def pristine() -> str:
+    """What the operations tell of the world before anything is changed."""
+    now = worlds.save()
+    worlds.restore(world()[0])
+    told = worlds.snapshot()
+    worlds.restore(now)
+    return told
+
+
+def assert_a_lesson_runs() -> None:
+    """An honest lesson runs to its end, and its clean-up leaves what was there before."""
+    before = in_process.holdings()
+    aws = in_process.own_account(in_process.plane())
+    lessons.small(aws)
+    closing.clean_up(aws)
+    assert closing.inventory(aws).empty
+    assert in_process.holdings() == before
+
+
+@pytest.mark.parametrize(("service", "name"), [each for each in OPERATIONS if each[1] in SERVED])
+def test_what_is_given_has_an_effect(walk: Walk, service: str, name: str) -> None:
+    """With a parameter the answer or the world differs from what they are without it."""
+    operation = model(service).operation_model(name)
+
+    def outcome(path: str, *, leave_out: bool = False) -> str:
+        answer = walk.answer(service, name, arguments(operation, path, leave_out=leave_out))
+        return worlds.scrubbed(answer) + worlds.snapshot()
+
+    for path in set(optional(operation)) & set(SERVED[name].split()):
+        without = outcome(path, leave_out=True)
+        assert outcome(path, leave_out=True) == without, "the same is not the same"
+        differs = outcome(path) != without
+        assert differs != (f"{name}.{path}" in NO_EFFECT), path
+
+
+def test_the_table_names_what_there_is() -> None:
+    names = {name: service for service, name in OPERATIONS}
+    for name, honoured in SERVED.items():
+        operation = model(names[name]).operation_model(name)
+        assert set(honoured.split()) <= {
+            path
+            for member, shape in operation.input_shape.members.items()
+            for path in leaves(shape, member)
+        }
+
+
+def leaves(shape: Shape, path: str) -> Iterator[str]:
+    """Iterate over a parameter's parts that are not structures themselves."""
+    if isinstance(shape, StructureShape):
+        for name, member in shape.members.items():
+            yield from leaves(member, f"{path}.{name}")
+    else:
+        yield path
