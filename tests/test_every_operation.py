@@ -16,7 +16,6 @@ from botocore import xform_name
 from botocore.model import OperationModel, Shape, StructureShape
 
 from helpers import closing
-from sandbox.gaps import endpoint
 from sandbox.gaps.operations import model, violations
 from sandbox.gaps.served import SERVED
 from sandbox.process import ACCOUNT, REGION
@@ -125,35 +124,23 @@ def world() -> tuple[bytes, list[str]]:
     return worlds.save(), arns
 
 
-class Delivered:
-    """Stands in for the broker, and remembers what it was to deliver."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-
-    def publish(self, *message: Any, **options: Any) -> None:
-        self.messages.append(f"{message} {sorted(options.items())}")
-
-
 class Walk:
     """Calls operations, each in the same world."""
 
-    def __init__(self, broker: Delivered) -> None:
-        self._broker = broker
+    def __init__(self, delivered: list[Any]) -> None:
+        self._delivered = delivered
 
     def answer(self, service: str, name: str, arguments: dict[str, Any]) -> tuple[Any, str]:
         """Return what an operation answers, and what was delivered."""
         worlds.restore(world()[0])
-        self._broker.messages.clear()
+        self._delivered.clear()
         answer = worlds.told(getattr(worlds.clients()[service], xform_name(name)), **arguments)
-        return answer, str(self._broker.messages)
+        return answer, str(self._delivered)
 
 
 @pytest.fixture
 def walk(nowhere: None, monkeypatch: pytest.MonkeyPatch) -> Walk:
-    broker, publish = Delivered(), endpoint.publish
-    monkeypatch.setattr(endpoint, "publish", lambda _, request: publish(broker, request))
-    return Walk(broker)
+    return Walk(worlds.delivered(monkeypatch))
 
 
 def arguments(operation: OperationModel, path: str = "", *, leave_out: bool = False) -> Any:
@@ -315,3 +302,115 @@ def leaves(shape: Shape, path: str) -> Iterator[str]:
             yield from leaves(member, f"{path}.{name}")
     else:
         yield path
+
+
+LISTS = [
+    ("list_things", {}, "things"),
+    ("list_thing_types", {}, "thingTypes"),
+    ("list_thing_groups", {}, "thingGroups"),
+    ("list_policies", {}, "policies"),
+    ("list_policies", {"ascendingOrder": True}, "policies"),
+    ("list_certificates", {}, "certificates"),
+    ("list_certificates", {"ascendingOrder": True}, "certificates"),
+    ("list_targets_for_policy", {"policyName": "rights"}, "targets"),
+]
+
+
+@pytest.mark.usefixtures("walk")
+@pytest.mark.parametrize(("operation", "given", "key"), LISTS)
+def test_pages(operation: str, given: dict[str, Any], key: str) -> None:
+    worlds.restore(world()[0])
+    iot = worlds.clients()["iot"]
+    whole = getattr(iot, operation)(**given)[key]
+    pages = iot.get_paginator(operation).paginate(**given, PaginationConfig={"PageSize": 2})
+    assert len(whole) > 2
+    assert [len(page[key]) for page in pages] == [
+        len(whole[start : start + 2]) for start in range(0, len(whole), 2)
+    ]
+    assert [each for page in pages for each in page[key]] == whole
+    if "ascendingOrder" in given:
+        assert getattr(iot, operation)()[key] == whole[::-1]
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_what_is_deleted_between_pages_hides_nothing() -> None:
+    iot = in_process.client(in_process.plane())
+    for number in range(300):
+        iot.create_thing(thingName=f"{number:03}")
+    assert len(iot.list_things()["things"]) == 250
+    for page in iot.get_paginator("list_things").paginate(PaginationConfig={"PageSize": 100}):
+        for each in page["things"]:
+            iot.delete_thing(thingName=each["thingName"])
+    assert iot.list_things()["things"] == []
+
+
+ILL_FORMED = [
+    ("POST", "/things/a", b'{"attributePayload":'),
+    ("POST", "/things/a", b"[]"),
+    ("POST", "/things/a", b"\xff"),
+    ("POST", "/things/a", b"[" * 100_000),
+    ("POST", "/things/a", b'{"thingTypeName": 5}'),
+    ("POST", "/things/a", b'{"attributePayload": []}'),
+    ("POST", "/things/a", b'{"attributePayload": {"attributes": {"a": null}}}'),
+    ("PATCH", "/things/lamp", b'{"removeThingType": "yes"}'),
+    ("PATCH", "/things/lamp", b'{"expectedVersion": "1"}'),
+    ("PATCH", "/things/lamp", b'{"expectedVersion": true}'),
+    ("POST", "/policies/a", b""),
+    ("POST", "/test-authorization", b'{"authInfos": [null]}'),
+    ("GET", "/things?maxResults=x", b""),
+    ("GET", "/things?maxResults=0", b""),
+    ("GET", "/things?maxResults=251", b""),
+    ("GET", "/things?nextToken=!", b""),
+    ("GET", "/things?nextToken=%2Fw==", b""),
+]
+
+
+@pytest.mark.usefixtures("walk")
+@pytest.mark.parametrize(("method", "url", "body"), ILL_FORMED)
+def test_ill_formed_requests(method: str, url: str, body: bytes) -> None:
+    worlds.restore(world()[0])
+    status, headers, _ = raw(method, url, body)
+    assert (status, headers["X-Amzn-ErrorType"]) == (400, "InvalidRequestException")
+    assert worlds.snapshot() == pristine()
+
+
+def raw(method: str, url: str, body: bytes, service: str = "iot", **headers: str) -> Any:
+    """Send a request that boto3 would not."""
+    signed = in_process.SIGNED.replace("/iot/", f"/{service}/")
+    return in_process.call(
+        in_process.plane(),
+        method,
+        f"{in_process.NOWHERE}{url}",
+        headers={"Authorization": signed, **headers},
+        body=body,
+    )
+
+
+@pytest.mark.usefixtures("walk")
+def test_method_and_path_alone_name_the_operation() -> None:
+    """What else moto would heed neither chooses an operation nor gives it a parameter."""
+    worlds.restore(world()[0])
+    for url, headers in (
+        ("/things/lamp?Action=DeleteThing&thingName=free", {}),
+        ("/things/lamp", {"X-Amz-Target": "AWSIoT.DeleteThing"}),
+    ):
+        status, _, body = raw("GET", url, b"", **headers)
+        assert (status, b'"thingName": "lamp"' in body) == (200, True)
+    status, _, _ = raw("POST", "/things/b", b'{"thingName": "a&thingName=c", "x": "&thingName=d"}')
+    assert status == 200
+    assert raw("GET", "/things/b", b"")[0] == 200
+    status, headers, _ = raw("GET", "/nothing", b"")
+    assert (status, headers["X-Amzn-ErrorType"]) == (404, "UnknownOperationException")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Content-Type": "application/x-www-form-urlencoded"}, {"Content-Encoding": "gzip"}],
+)
+def test_a_payload_is_taken_as_it_is_sent(
+    nowhere: None, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+) -> None:
+    """``curl --data`` says that it sends a form."""
+    messages = worlds.delivered(monkeypatch)
+    assert raw("POST", "/topics/a%2Fb?qos=1", b"x=1&y=2", "iotdata", **headers)[0] == 200
+    assert [message for message, _ in messages] == [("a/b", b"x=1&y=2")]

@@ -1,4 +1,4 @@
-"""Each gap between moto and AWS IoT that the sandbox fills, through boto3 on a real sandbox.
+"""Each gap between moto and AWS IoT that the sandbox fills, through boto3.
 
 A test here that passes on moto alone is one whose gap can be deleted.
 """
@@ -7,22 +7,37 @@ import hashlib
 import shutil
 import ssl
 import subprocess
+from base64 import b64decode, b64encode
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
+from unittest.mock import Mock
 
 import boto3
 import pytest
+import worlds
 from botocore.exceptions import ClientError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import policy, thing
 from helpers.account import Account
+from sandbox.gaps import things
 from sandbox.gaps.operations import model, violations
 
 DOCUMENT = policy.to_json(policy.document(policy.statement("iot:Connect", "*")))
+
+
+REAL_RSA = rsa.generate_private_key
+"""The others come from a store: see ``few_keys``."""
+
+
+def attributes(number: int) -> Any:
+    """Make that many attributes."""
+    return {"attributes": {str(each): "x" for each in range(number)}}
 
 
 def refused(call: Any, **parameters: Any) -> tuple[str, str]:
@@ -91,12 +106,225 @@ def test_create_thing_again(aws: Account) -> None:
     assert aws.iot.describe_thing(thingName="a")["attributes"] == {"colour": "red"}
 
 
-def test_three_attributes_without_a_type(aws: Account) -> None:
-    payload = {"attributes": {str(number): "x" for number in range(4)}}
-    code, _ = refused(aws.iot.create_thing, thingName="a", attributePayload=payload)
+def test_attributes_of_a_new_thing(inside: Account) -> None:
+    code, _ = refused(inside.iot.create_thing, thingName="a", attributePayload=attributes(4))
     assert code == "InvalidRequestException"
-    aws.iot.create_thing_type(thingTypeName="button")
-    aws.iot.create_thing(thingName="a", thingTypeName="button", attributePayload=payload)
+    inside.iot.create_thing_type(thingTypeName="button")
+    typed = {"thingName": "a", "thingTypeName": "button"}
+    code, _ = refused(inside.iot.create_thing, **typed, attributePayload=attributes(51))
+    assert code == "InvalidRequestException"
+    inside.iot.create_thing(**typed, attributePayload=attributes(50))
+
+
+def test_changed_attributes(inside: Account) -> None:
+    inside.iot.create_thing_type(thingTypeName="button")
+    inside.iot.create_thing(thingName="a", attributePayload=attributes(3))
+    for changed in ({"4": "x"}, {"4": "x", "5": ""}):
+        payload = {"attributes": changed, "merge": True}
+        code, _ = refused(inside.iot.update_thing, thingName="a", attributePayload=payload)
+        assert code == "InvalidRequestException"
+    assert inside.iot.describe_thing(thingName="a")["attributes"] == attributes(3)["attributes"]
+    inside.iot.update_thing(
+        thingName="a", thingTypeName="button", attributePayload={**payload, "merge": False}
+    )
+    inside.iot.update_thing(thingName="a", attributePayload=attributes(4))
+    code, _ = refused(inside.iot.update_thing, thingName="a", removeThingType=True)
+    assert code == "InvalidRequestException"
+    there = inside.iot.describe_thing(thingName="a")
+    assert (there["thingTypeName"], len(there["attributes"])) == ("button", 4)
+
+
+def test_next_version(inside: Account) -> None:
+    inside.iot.create_thing(thingName="a")
+    inside.iot.update_thing(thingName="a", attributePayload=attributes(1), expectedVersion=1)
+    code, _ = refused(inside.iot.update_thing, thingName="a", expectedVersion=1)
+    assert code == "VersionConflictException"
+    assert inside.iot.describe_thing(thingName="a")["version"] == 2
+
+
+def test_deleted_version(inside: Account) -> None:
+    inside.iot.create_thing(thingName="a")
+    code, _ = refused(inside.iot.delete_thing, thingName="a", expectedVersion=2)
+    assert code == "VersionConflictException"
+    inside.iot.delete_thing(thingName="a", expectedVersion=1)
+    assert inside.iot.list_things()["things"] == []
+
+
+def test_deleted_from_its_groups(inside: Account) -> None:
+    inside.iot.create_thing_group(thingGroupName="group")
+    for name in ("a", "b"):
+        inside.iot.create_thing(thingName=name)
+        inside.iot.add_thing_to_thing_group(thingGroupName="group", thingName=name)
+    inside.iot.delete_thing(thingName="a")
+    assert inside.iot.list_things_in_thing_group(thingGroupName="group")["things"] == ["b"]
+
+
+def test_filtered_things(inside: Account) -> None:
+    inside.iot.create_thing_type(thingTypeName="button")
+    payload = {"attributes": {"colour": "red"}}
+    inside.iot.create_thing(thingName="a", attributePayload=payload)
+    inside.iot.create_thing(thingName="b", thingTypeName="button", attributePayload=payload)
+    inside.iot.create_thing(thingName="c", thingTypeName="button")
+
+    def found(**filters: Any) -> str:
+        return "".join(each["thingName"] for each in inside.iot.list_things(**filters)["things"])
+
+    red = {"attributeName": "colour", "attributeValue": "red"}
+    begins = {**red, "attributeValue": "r"}
+    assert found(**red) == "ab"
+    assert found(**red, thingTypeName="button") == "b"
+    assert found(thingTypeName="button") == "bc"
+    assert found(**begins) == ""
+    assert found(**begins, usePrefixAttributeValue=True) == "ab"
+    assert found(**{**begins, "attributeName": "size"}, usePrefixAttributeValue=True) == ""
+    for alone in (
+        {"attributeName": "colour"},
+        {"attributeValue": "red"},
+        {"usePrefixAttributeValue": True},
+    ):
+        assert refused(inside.iot.list_things, **alone)[0] == "InvalidRequestException"
+
+
+def test_create_thing_type_again(inside: Account) -> None:
+    properties = {"thingTypeDescription": "a button & more=less"}
+    same = {"thingTypeName": "button", "thingTypeProperties": properties}
+    first = inside.iot.create_thing_type(**same)
+    assert inside.iot.create_thing_type(**same)["thingTypeId"] == first["thingTypeId"]
+    code, _ = refused(inside.iot.create_thing_type, thingTypeName="button")
+    assert code == "ResourceAlreadyExistsException"
+    there = inside.iot.describe_thing_type(thingTypeName="button")
+    assert there["thingTypeProperties"] == properties
+
+
+def test_deprecation_date(inside: Account) -> None:
+    def metadata() -> Any:
+        return inside.iot.describe_thing_type(thingTypeName="button")["thingTypeMetadata"]
+
+    inside.iot.create_thing_type(thingTypeName="button")
+    inside.iot.deprecate_thing_type(thingTypeName="button")
+    assert metadata()["deprecationDate"] >= metadata()["creationDate"]
+    inside.iot.deprecate_thing_type(thingTypeName="button", undoDeprecate=True)
+    assert "deprecationDate" not in metadata()
+
+
+def test_thing_type_in_use(inside: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    def delete() -> str:
+        return refused(inside.iot.delete_thing_type, thingTypeName="button")[1]
+
+    inside.iot.create_thing_type(thingTypeName="button")
+    inside.iot.create_thing(thingName="a", thingTypeName="button")
+    assert "deprecate it" in delete()
+    inside.iot.deprecate_thing_type(thingTypeName="button")
+    assert "wait for five minutes" in delete()
+    monkeypatch.setattr(things, "DEPRECATED_BEFORE_DELETION", timedelta(0))
+    assert "there are things with it" in delete()
+    inside.iot.update_thing(thingName="a", removeThingType=True)
+    inside.iot.delete_thing_type(thingTypeName="button")
+    assert inside.iot.list_thing_types()["thingTypes"] == []
+
+
+def test_create_group_again(inside: Account) -> None:
+    first = inside.iot.create_thing_group(thingGroupName="a")
+    assert (
+        inside.iot.create_thing_group(thingGroupName="a")["thingGroupId"] == (first["thingGroupId"])
+    )
+    inside.iot.create_thing_group(thingGroupName="b")
+    for other in (
+        {"parentGroupName": "b"},
+        {"thingGroupProperties": {"thingGroupDescription": "x"}},
+    ):
+        code, _ = refused(inside.iot.create_thing_group, thingGroupName="a", **other)
+        assert code == "ResourceAlreadyExistsException"
+
+
+def test_parent_group(inside: Account) -> None:
+    code, _ = refused(
+        inside.iot.create_thing_group, thingGroupName="a", parentGroupName="never-there"
+    )
+    assert code == "InvalidRequestException"
+    inside.iot.create_thing_group(thingGroupName="1")
+    for level in range(2, 8):
+        inside.iot.create_thing_group(thingGroupName=f"{level}", parentGroupName=f"{level - 1}")
+    code, _ = refused(inside.iot.create_thing_group, thingGroupName="8", parentGroupName="7")
+    assert code == "InvalidRequestException"
+
+
+def test_changed_group(inside: Account) -> None:
+    def change(**payload: Any) -> Any:
+        properties = {"attributePayload": payload}
+        inside.iot.update_thing_group(thingGroupName="a", thingGroupProperties=properties)
+        there = inside.iot.describe_thing_group(thingGroupName="a")["thingGroupProperties"]
+        assert there["thingGroupDescription"] == "x"
+        return there["attributePayload"]["attributes"]
+
+    described = {"thingGroupDescription": "x"}
+    inside.iot.create_thing_group(thingGroupName="a", thingGroupProperties=described)
+    assert change(attributes={"1": "x", "2": "x"}) == {"1": "x", "2": "x"}
+    assert change(attributes={"1": "", "3": "x"}, merge=True) == {"2": "x", "3": "x"}
+    assert change(merge=True) == {"2": "x", "3": "x"}
+    assert change(attributes={"4": "x"}) == {"4": "x"}
+    assert change(attributes={}) == {}
+    outdated = {"thingGroupName": "a", "thingGroupProperties": {}, "expectedVersion": 1}
+    assert refused(inside.iot.update_thing_group, **outdated)[0] == "VersionConflictException"
+    assert inside.iot.update_thing_group(**{**outdated, "expectedVersion": 6})["version"] == 7
+
+
+def test_deleted_group_version(inside: Account) -> None:
+    inside.iot.create_thing_group(thingGroupName="a")
+    code, _ = refused(inside.iot.delete_thing_group, thingGroupName="a", expectedVersion=2)
+    assert code == "VersionConflictException"
+    inside.iot.delete_thing_group(thingGroupName="a", expectedVersion=1)
+    inside.iot.delete_thing_group(thingGroupName="a", expectedVersion=1)
+    assert inside.iot.list_thing_groups()["thingGroups"] == []
+
+
+def family(inside: Account) -> None:
+    """A Thing, and eleven groups of which one has two children."""
+    inside.iot.create_thing(thingName="a")
+    for number in range(11):
+        inside.iot.create_thing_group(thingGroupName=f"{number}")
+    for name in ("son", "daughter"):
+        inside.iot.create_thing_group(thingGroupName=name, parentGroupName="0")
+
+
+def groups_of(inside: Account) -> list[str]:
+    groups = inside.iot.list_thing_groups_for_thing(thingName="a")["thingGroups"]
+    return [each["groupName"] for each in groups]
+
+
+def test_one_more_group(inside: Account) -> None:
+    family(inside)
+    add = partial(inside.iot.add_thing_to_thing_group, thingName="a")
+    add(thingGroupName="son")
+    add(thingGroupName="son")
+    for relative in ("daughter", "0"):
+        message = refused(add, thingGroupName=relative)[1]
+        assert "two groups of the same hierarchy" in message
+    for number in range(1, 10):
+        add(thingGroupName=f"{number}")
+    assert "at most 10 groups" in refused(add, thingGroupName="10")[1]
+    assert len(groups_of(inside)) == 10
+
+
+def test_moved_between_groups(inside: Account) -> None:
+    family(inside)
+    move = partial(inside.iot.update_thing_groups_for_thing, thingName="a")
+    move(thingGroupsToAdd=["son", "1"])
+    assert refused(move, thingGroupsToAdd=["daughter"])[0] == "InvalidRequestException"
+    move(thingGroupsToAdd=["daughter"], thingGroupsToRemove=["son"])
+    gone = {"thingGroupsToAdd": ["2"], "thingGroupsToRemove": ["never-there"]}
+    assert refused(move, **gone)[0] == "ResourceNotFoundException"
+    assert groups_of(inside) == ["1", "daughter"]
+
+
+def test_things_of_children(inside: Account) -> None:
+    family(inside)
+    inside.iot.create_thing(thingName="b")
+    inside.iot.add_thing_to_thing_group(thingGroupName="son", thingName="a")
+    inside.iot.add_thing_to_thing_group(thingGroupName="0", thingName="b")
+    found = partial(inside.iot.list_things_in_thing_group, thingGroupName="0")
+    assert found()["things"] == found(recursive=False)["things"] == ["b"]
+    assert found(recursive=True)["things"] == ["a", "b"]
 
 
 def test_delete_missing_thing(aws: Account) -> None:
@@ -114,24 +342,71 @@ def test_malformed_policy(aws: Account, text: str) -> None:
     assert code == "MalformedPolicyException"
 
 
-def test_policy_tags(aws: Account) -> None:
-    tags = [{"Key": "madeBy", "Value": "me"}]
-    arn = aws.iot.create_policy(policyName="p", policyDocument=DOCUMENT, tags=tags)["policyArn"]
-    assert aws.iot.list_tags_for_resource(resourceArn=arn)["tags"] == tags
-    aws.iot.tag_resource(resourceArn=arn, tags=[{"Key": "also", "Value": "this"}])
-    aws.iot.untag_resource(resourceArn=arn, tagKeys=["madeBy"])
-    left = aws.iot.list_tags_for_resource(resourceArn=arn)["tags"]
-    assert left == [{"Key": "also", "Value": "this"}]
+def tagged(inside: Account) -> dict[str, Any]:
+    """Make one of everything that can have tags, with a tag; return how each is made, by ARN."""
+    tags = [{"Key": "madeBy", "Value": "me&resourceArn=you"}]
+    made: dict[str, Any] = {}
+    for kind, arguments in (
+        ("policy", {"policyName": "a", "policyDocument": DOCUMENT}),
+        ("thing_type", {"thingTypeName": "a"}),
+        ("thing_group", {"thingGroupName": "a"}),
+    ):
+        answer = getattr(inside.iot, f"create_{kind}")(**arguments, tags=tags)
+        made[next(answer[key] for key in answer if key.endswith("Arn"))] = kind, arguments
+    return made
 
 
-def test_deleted_policy_tags(aws: Account) -> None:
-    tags = [{"Key": "madeBy", "Value": "me"}]
-    arn = aws.iot.create_policy(policyName="p", policyDocument=DOCUMENT, tags=tags)["policyArn"]
-    aws.iot.delete_policy(policyName="p")
-    code, _ = refused(aws.iot.list_tags_for_resource, resourceArn=arn)
-    assert code == "ResourceNotFoundException"
-    aws.iot.create_policy(policyName="p", policyDocument=DOCUMENT)
-    assert aws.iot.list_tags_for_resource(resourceArn=arn)["tags"] == []
+def test_created_with_tags(inside: Account) -> None:
+    arns = tagged(inside)
+    assert len(arns) == 3
+    for arn in arns:
+        tags = inside.iot.list_tags_for_resource(resourceArn=arn)["tags"]
+        assert tags == [{"Key": "madeBy", "Value": "me&resourceArn=you"}]
+        inside.iot.tag_resource(resourceArn=arn, tags=[{"Key": "also", "Value": "this"}])
+        inside.iot.untag_resource(resourceArn=arn, tagKeys=["madeBy"])
+        left = inside.iot.list_tags_for_resource(resourceArn=arn)["tags"]
+        assert left == [{"Key": "also", "Value": "this"}]
+
+
+def test_fifty_tags(inside: Account) -> None:
+    many = [{"Key": f"{number}", "Value": "x"} for number in range(51)]
+    create = partial(inside.iot.create_thing_type, thingTypeName="a")
+    assert refused(create, tags=many)[0] == "InvalidRequestException"
+    arn = create(tags=many[:50])["thingTypeArn"]
+    inside.iot.tag_resource(resourceArn=arn, tags=many[:50])
+    code, _ = refused(inside.iot.tag_resource, resourceArn=arn, tags=many[50:])
+    assert code == "LimitExceededException"
+    assert len(inside.iot.list_tags_for_resource(resourceArn=arn)["tags"]) == 50
+
+
+def test_deleted_with_tags(inside: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(things, "DEPRECATED_BEFORE_DELETION", timedelta(0))
+    for arn, (kind, arguments) in tagged(inside).items():
+        name = {key: value for key, value in arguments.items() if key.endswith("Name")}
+        if kind == "thing_type":
+            inside.iot.deprecate_thing_type(**name)
+        getattr(inside.iot, f"delete_{kind}")(**name)
+        code, _ = refused(inside.iot.list_tags_for_resource, resourceArn=arn)
+        assert code == "ResourceNotFoundException"
+        getattr(inside.iot, f"create_{kind}")(**arguments)
+        assert inside.iot.list_tags_for_resource(resourceArn=arn)["tags"] == []
+
+
+def test_policies_by_date(inside: Account) -> None:
+    for name in ("b", "a", "c"):
+        inside.iot.create_policy(policyName=name, policyDocument=DOCUMENT)
+    version = inside.iot.create_policy_version(
+        policyName="b", policyDocument=DOCUMENT, setAsDefault=True
+    )
+    assert version["policyVersionId"] == "2"
+    inside.iot.delete_policy_version(policyName="b", policyVersionId="1")
+
+    def listed(**order: Any) -> str:
+        policies = inside.iot.list_policies(**order)["policies"]
+        return "".join(each["policyName"] for each in policies)
+
+    assert listed() == listed(ascendingOrder=False) == "cab"
+    assert listed(ascendingOrder=True) == "bac"
 
 
 def test_not_the_default_version(aws: Account) -> None:
@@ -151,15 +426,63 @@ def test_missing_version(aws: Account) -> None:
     assert aws.iot.get_policy(policyName="p")["defaultVersionId"] == "1"
 
 
-def test_ten_policies(aws: Account) -> None:
-    target = aws.iot.create_keys_and_certificate(setAsActive=True)["certificateArn"]
+@pytest.mark.parametrize(
+    ("operation", "parameter"),
+    [("attach_policy", "target"), ("attach_principal_policy", "principal")],
+)
+def test_ten_policies(inside: Account, operation: str, parameter: str) -> None:
+    arn = inside.iot.create_keys_and_certificate(setAsActive=True)["certificateArn"]
+    attach = partial(getattr(inside.iot, operation), **{parameter: arn})
     for number in range(11):
-        aws.iot.create_policy(policyName=f"p{number}", policyDocument=DOCUMENT)
+        inside.iot.create_policy(policyName=f"p{number}", policyDocument=DOCUMENT)
     for number in range(10):
-        aws.iot.attach_policy(policyName=f"p{number}", target=target)
-    aws.iot.attach_policy(policyName="p0", target=target)
-    code, _ = refused(aws.iot.attach_policy, policyName="p10", target=target)
-    assert code == "LimitExceededException"
+        attach(policyName=f"p{number}")
+    attach(policyName="p0")
+    assert refused(attach, policyName="p10")[0] == "LimitExceededException"
+
+
+ATTACHING = [
+    ("attach_policy", "target"),
+    ("detach_policy", "target"),
+    ("list_attached_policies", "target"),
+    ("attach_principal_policy", "principal"),
+    ("detach_principal_policy", "principal"),
+    ("list_principal_policies", "principal"),
+    ("attach_thing_principal", "principal"),
+    ("detach_thing_principal", "principal"),
+    ("list_principal_things", "principal"),
+]
+
+
+@pytest.mark.parametrize(("operation", "parameter"), ATTACHING)
+def test_certificates_alone(inside: Account, operation: str, parameter: str) -> None:
+    group = inside.iot.create_thing_group(thingGroupName="group")["thingGroupArn"]
+    thing_arn = inside.iot.create_thing(thingName="a")["thingArn"]
+    inside.iot.create_policy(policyName="p", policyDocument=DOCUMENT)
+    arn = inside.iot.create_keys_and_certificate(setAsActive=False)["certificateArn"]
+    call = getattr(inside.iot, operation)
+    members = model("iot").operation_model(call.__name__.title().replace("_", "")).input_shape
+    assert members is not None
+    names = {"thingName": "a", "policyName": "p"}
+    named = {name: names[name] for name in members.required_members if name in names}
+    for other, code in (
+        (group, "NotImplementedException"),
+        ("eu-west-1:2c4d3f6e", "NotImplementedException"),
+        (arn[:-1] + "x", "ResourceNotFoundException"),
+        (arn.replace(inside.number, "200000000001"), "ResourceNotFoundException"),
+        (thing_arn, "InvalidRequestException"),
+        ("x", "InvalidRequestException"),
+    ):
+        assert refused(call, **named, **{parameter: other})[0] == code
+    missing = dict.fromkeys(named, "never-there")
+    if missing:
+        assert refused(call, **missing, **{parameter: arn})[0] == "ResourceNotFoundException"
+    inside.iot.delete_certificate(certificateId=arn.split("/")[-1])
+
+
+def test_principals_of_a_missing_policy(inside: Account) -> None:
+    code, _ = refused(inside.iot.list_policy_principals, policyName="never-there")
+    assert code == "ResourceNotFoundException"
 
 
 @pytest.mark.parametrize("status", ["PENDING_TRANSFER", "PENDING_ACTIVATION", "SLEEPING"])
@@ -169,6 +492,142 @@ def test_certificate_status(aws: Account, status: str) -> None:
     assert code == "InvalidRequestException"
     found = aws.iot.describe_certificate(certificateId=made)["certificateDescription"]
     assert found["status"] == "ACTIVE"
+
+
+def test_modification_date(inside: Account) -> None:
+    made = inside.iot.create_keys_and_certificate(setAsActive=True)["certificateId"]
+    inside.iot.update_certificate(certificateId=made, newStatus="INACTIVE")
+    found = inside.iot.describe_certificate(certificateId=made)["certificateDescription"]
+    assert found["lastModifiedDate"] > found["creationDate"]
+
+
+def test_deleted_certificate(inside: Account) -> None:
+    made = inside.iot.create_keys_and_certificate(setAsActive=True)
+    arn, name = made["certificateArn"], {"certificateId": made["certificateId"]}
+    inside.iot.create_thing(thingName="a")
+    inside.iot.create_policy(policyName="p", policyDocument=DOCUMENT)
+    inside.iot.attach_policy(policyName="p", target=arn)
+    inside.iot.attach_thing_principal(thingName="a", principal=arn)
+    delete = partial(inside.iot.delete_certificate, **name)
+    forced = partial(delete, forceDelete=True)
+    assert refused(forced)[0] == "CertificateStateException"
+    inside.iot.update_certificate(**name, newStatus="INACTIVE")
+    assert refused(forced)[0] == "DeleteConflictException"
+    inside.iot.detach_thing_principal(thingName="a", principal=arn)
+    assert refused(delete)[0] == "DeleteConflictException"
+    forced()
+    assert refused(delete)[0] == "ResourceNotFoundException"
+    assert inside.iot.list_targets_for_policy(policyName="p")["targets"] == []
+    other = inside.iot.create_keys_and_certificate(setAsActive=False)["certificateId"]
+    inside.iot.delete_certificate(certificateId=other)
+    inside.iot.delete_policy(policyName="p")
+
+
+def registered(inside: Account, text: str) -> tuple[str, str]:
+    """Return how a text is refused that is registered as a certificate."""
+    refusal = refused(inside.iot.register_certificate_without_ca, certificatePem=text)
+    assert inside.iot.list_certificates()["certificates"] == []
+    return refusal
+
+
+def test_registered_certificate(inside: Account) -> None:
+    pem = worlds.foreign_certificate()
+    for status, expected in (({}, "INACTIVE"), ({"status": "ACTIVE"}, "ACTIVE")):
+        made = inside.iot.register_certificate_without_ca(certificatePem=f"a note\n{pem}", **status)
+        name = {"certificateId": made["certificateId"]}
+        found = inside.iot.describe_certificate(**name)["certificateDescription"]
+        assert (found["status"], found["certificatePem"]) == (expected, pem)
+        code, _ = refused(inside.iot.register_certificate_without_ca, certificatePem=pem)
+        assert code == "ResourceAlreadyExistsException"
+        inside.iot.update_certificate(**name, newStatus="INACTIVE")
+        inside.iot.delete_certificate(**name)
+    for status in ("PENDING_TRANSFER", "REGISTER_INACTIVE"):
+        code, _ = refused(
+            inside.iot.register_certificate_without_ca, certificatePem=pem, status=status
+        )
+        assert code == "InvalidRequestException"
+
+
+def test_a_certificate_that_is_none(inside: Account) -> None:
+    pem = worlds.foreign_certificate()
+    key = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    lines = pem.splitlines()
+    for text in (
+        "certificate.pem.crt",
+        "\n".join([*lines[:3], *lines[4:]]),
+        pem[:-60],
+        pem + pem,
+        worlds.signing_request(),
+        key.decode(),
+        pem + key.decode(),
+    ):
+        code, message = registered(inside, text)
+        assert code == "CertificateValidationException"
+        assert "-----" not in message
+
+
+def test_a_certificate_that_tls_cannot_load(
+    inside: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = Mock()
+    context.return_value.load_verify_locations.side_effect = ssl.SSLError
+    monkeypatch.setattr(ssl, "SSLContext", context)
+    code, _ = registered(inside, worlds.foreign_certificate())
+    assert code == "CertificateValidationException"
+
+
+WEAK: list[tuple[Any, Any, str]] = [
+    (lambda: REAL_RSA(65537, 1024), hashes.SHA256(), "1024 bits"),
+    (lambda: ec.generate_private_key(ec.SECP256K1()), hashes.SHA256(), "secp256k1"),
+    (ed25519.Ed25519PrivateKey.generate, None, "Ed25519"),
+    (lambda: ec.generate_private_key(ec.SECP256R1()), hashes.SHA224(), "SHA224"),
+]
+
+
+@pytest.mark.parametrize(("make", "digest", "says"), WEAK)
+def test_weak_keys(inside: Account, make: Any, digest: Any, says: str) -> None:
+    key = make()
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "weak")])
+    csr = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, digest)
+    text = csr.public_bytes(serialization.Encoding.PEM).decode()
+    create = inside.iot.create_certificate_from_csr
+    code, message = refused(create, certificateSigningRequest=text)
+    assert (code, says in message) == ("InvalidRequestException", True)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1)
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2040, 1, 1, tzinfo=UTC))
+        .sign(key, digest)
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM).decode()
+    code, message = registered(inside, pem)
+    assert (code, says in message) == ("CertificateValidationException", True)
+
+
+def test_a_request_signed_with_sha1(inside: Account) -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([])
+    csr = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    der = csr.public_bytes(serialization.Encoding.DER)
+    # The cryptography library signs with SHA-1 no more, so the name of the algorithm is changed.
+    sha256, sha1 = (bytes.fromhex(f"2a864886f70d0101{each}") for each in ("0b", "05"))
+    text = ssl.DER_cert_to_PEM_cert(der.replace(sha256, sha1))
+    text = text.replace("CERTIFICATE", "CERTIFICATE REQUEST")
+    message = refused(inside.iot.create_certificate_from_csr, certificateSigningRequest=text)[1]
+    assert "it is signed with SHA1; AWS IoT takes SHA256" in message
+
+
+@pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1()])
+def test_keys_that_aws_takes(inside: Account, curve: ec.EllipticCurve) -> None:
+    name = x509.Name([])
+    key = ec.generate_private_key(curve)
+    csr = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA384())
+    text = csr.public_bytes(serialization.Encoding.PEM).decode()
+    inside.iot.create_certificate_from_csr(certificateSigningRequest=text)
 
 
 def test_the_id_is_the_fingerprint(aws: Account) -> None:
@@ -202,10 +661,26 @@ def test_the_requests_own_key(aws: Account) -> None:
     assert certificate.subject == name
 
 
-@pytest.mark.parametrize("text", ["not a request", "-----BEGIN CERTIFICATE REQUEST-----\nx\n"])
-def test_a_request_that_is_none(aws: Account, text: str) -> None:
-    code, _ = refused(aws.iot.create_certificate_from_csr, certificateSigningRequest=text)
-    assert code == "InvalidRequestException"
+def test_a_request_that_is_none(inside: Account) -> None:
+    csr = worlds.signing_request()
+    for text in (
+        "not a request",
+        "-----BEGIN CERTIFICATE REQUEST-----\nx\n",
+        csr[:-60],
+        worlds.foreign_certificate(),
+        forged(csr),
+    ):
+        code, _ = refused(inside.iot.create_certificate_from_csr, certificateSigningRequest=text)
+        assert code == "InvalidRequestException"
+    assert inside.iot.list_certificates()["certificates"] == []
+
+
+def forged(csr: str) -> str:
+    """Return a request in which one bit of the signature is another."""
+    head, *lines, tail = csr.splitlines()
+    der = bytearray(b64decode("".join(lines)))
+    der[-1] ^= 1
+    return "\n".join([head, b64encode(der).decode(), tail])
 
 
 def test_stable_endpoint(aws: Account) -> None:

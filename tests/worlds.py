@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -18,7 +19,7 @@ from moto.core.utils import utcnow
 from moto.iot.models import iot_backends
 
 from helpers import policy
-from sandbox.gaps import certificates, things
+from sandbox.gaps import certificates, endpoint, things
 from sandbox.process import ACCOUNT, REGION
 
 DOCUMENT = policy.to_json(policy.document(policy.statement("iot:Connect", "*")))
@@ -173,6 +174,21 @@ def scrubbed(seen: Any) -> str:
     ):
         text = re.sub(pattern, word, text)
     return text
+
+
+def delivered(monkeypatch: Any, refusal: Exception | None = None) -> list[Any]:
+    """Return a list that messages published by HTTP go to, or refuse them all."""
+    messages: list[Any] = []
+    publish = endpoint.publish
+
+    def deliver(*message: Any, **options: Any) -> None:
+        if refusal:
+            raise refusal
+        messages.append((message[2:], options))
+
+    broker: Any = SimpleNamespace(publish=deliver)
+    monkeypatch.setattr(endpoint, "publish", lambda _, request: publish(broker, request))
+    return messages
 
 
 def empty_honestly(monkeypatch: Any) -> None:

@@ -9,7 +9,7 @@ closed the gap.
 
 import inspect
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.model import OperationModel
 from moto.core import responses
@@ -34,10 +34,10 @@ from sandbox.gaps import (  # importing a module registers its overrides
 )
 from sandbox.gaps.endpoint import MQTT_HOST
 from sandbox.gaps.operations import (
-    Answer,
     Method,
     action,
     constraints,
+    dispatch,
     model,
     overrides,
     parsed,
@@ -87,6 +87,7 @@ def fill(broker: "Broker") -> None:
 
     IoTDataPlaneResponse.publish = publish  # type: ignore[method-assign,assignment]
     for service, response in (("iot", IoTResponse), ("iot-data", IoTDataPlaneResponse)):
+        response._dispatch = dispatch  # type: ignore[method-assign,assignment]
         response._get_action = action  # type: ignore[method-assign,assignment]
         response.use_raw_body = True
         for operation in model(service).operation_names:
@@ -98,20 +99,14 @@ def fill(broker: "Broker") -> None:
 def _replace(response: type[BaseResponse], operation: OperationModel) -> None:
     """Put in front of moto's method what the operation is checked for, and its overrides."""
     name = camelcase_to_underscores(operation.name)
-    method = _ADDED.get(name) or inspect.unwrap(getattr(response, name, _nothing))
+    if operation.name not in served.SERVED:
+        setattr(response, name, served.refuse(operation.name))
+        return
+    method = _ADDED.get(name) or inspect.unwrap(getattr(response, name))
     for override in overrides[name]:
         method = wrap(override, method)
     if has_pages(operation):
         method = wrap(partial(paged, operation=operation), method)
-    for check in (constraints, _served):
+    for check in (served.parameters, constraints, parsed):
         method = wrap(partial(check, operation=operation), method)
-    setattr(response, name, wrap(parsed, method))
-
-
-def _served(request: BaseResponse, moto: Answer, *, operation: OperationModel) -> Any:
-    served.check(operation.name, operation.input_shape, request.params)
-    return moto()
-
-
-def _nothing(request: BaseResponse) -> None:
-    """Stand in for a method that moto lacks; the sandbox does not serve it."""
+    setattr(response, name, method)

@@ -11,6 +11,7 @@ from moto.iotdata.responses import IoTDataPlaneResponse
 
 from sandbox.broker import RefusedError
 from sandbox.gaps.operations import Answer, overriding
+from sandbox.gaps.served import NotImplementedException
 from sandbox.mqtt.packets import Properties, Property
 from sandbox.mqtt.properties import Reader, encode_properties, read_properties
 from sandbox.mqtt.topics import check_topic
@@ -59,6 +60,8 @@ def publish(broker: "Broker", request: IoTDataPlaneResponse) -> str:
             properties=_properties(request),
         )
     except RefusedError as problem:
+        if problem.problem == "UNANSWERED":
+            raise NotImplementedException("Publish's topic: it is of another service") from problem
         raise InvalidRequestException(problem.reason) from problem
     return "{}"
 

@@ -1,7 +1,9 @@
 """How moto's operations are replaced, and what AWS's API model rules out in all of them."""
 
+import json
+from base64 import b64decode
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial, wraps
 from typing import Any
 
@@ -18,6 +20,7 @@ from botocore.model import (
 )
 from botocore.utils import is_json_value_header
 from moto.core.exceptions import JsonRESTError
+from moto.core.request import Request
 from moto.core.responses import ActionResult, BaseResponse
 from moto.iot.exceptions import InvalidRequestException
 
@@ -55,6 +58,15 @@ def wrap(override: Override, method: Method) -> Any:
     return answer
 
 
+def dispatch(
+    request: BaseResponse, sent: Request, full_url: str | None = None, headers: Any = None
+) -> Any:
+    """Take a body as it is sent: moto would unpack forms and gzip, at whatever size."""
+    for name in ("CONTENT_TYPE", "HTTP_CONTENT_ENCODING"):
+        sent.environ.pop(name, None)
+    return BaseResponse._dispatch(request, sent, full_url, headers)
+
+
 def action(request: BaseResponse) -> str:
     """Return the operation that a request's method and path lead to; moto heeds more than those.
 
@@ -69,14 +81,51 @@ def action(request: BaseResponse) -> str:
     return operation
 
 
-def parsed(request: BaseResponse, moto: Answer) -> Any:
-    """Read the parameters as the API model has them; moto would find them in any place."""
+def parsed(request: BaseResponse, moto: Answer, *, operation: OperationModel) -> Any:
+    """Read each parameter from where the API model has it; moto would take it from any place.
+
+    Raises:
+        InvalidRequestException: the request cannot be read.
+    """
+    shape = operation.input_shape
     try:
-        request.parse_parameters(request.normalized_request)
-    except (ValueError, TypeError, AttributeError) as problem:
+        body = json.loads(request.body) if request.body and not _payload(shape) else {}
+        if not isinstance(body, dict):
+            raise ValueError("its body is no JSON object")
+        members = shape.members if shape else {}
+        values = {name: _given(request, operation, name, body) for name in members}
+    except (ValueError, RecursionError) as problem:
         raise InvalidRequestException(f"The request cannot be read: {problem}") from problem
-    request.automated_parameter_parsing = True
+    request.params = {name: value for name, value in values.items() if value is not None}
+    request.automated_parameter_parsing = True  # so that moto's own methods read them
     return moto()
+
+
+def _payload(shape: Shape | None) -> str | None:
+    """Return the parameter that is the whole body, as it comes."""
+    return shape.serialization.get("payload") if shape else None
+
+
+def _given(
+    request: BaseResponse, operation: OperationModel, name: str, body: dict[str, Any]
+) -> Any:
+    assert operation.input_shape is not None
+    shape = operation.input_shape.members[name]
+    if name == _payload(operation.input_shape):
+        return request.body or None
+    sources: dict[str | None, Mapping[str, Any]] = {
+        None: body,
+        "uri": request.uri_match,
+        "header": request.headers,
+        "querystring": request.normalized_request.args,
+    }
+    location = shape.serialization.get("location")
+    value = sources[location].get(shape.serialization.get("name", name))
+    if value is None or location is None:
+        return value
+    if is_json_value_header(shape):
+        return json.loads(b64decode(value, validate=True))
+    return value if isinstance(shape, StringShape) else json.loads(value)
 
 
 def constraints(request: BaseResponse, moto: Answer, *, operation: OperationModel) -> Any:
@@ -108,17 +157,22 @@ def refusal(violations: list[str]) -> str:
     return f"{len(violations)} validation {errors} detected: " + "; ".join(violations)
 
 
-def violations(shape: Shape, value: Any, path: str = "") -> Iterator[str]:
+def violations(
+    shape: Shape, value: Any, path: str = "", *, required: bool = False
+) -> Iterator[str]:
     """Find what in *value* breaks the constraints of *shape*.
 
     Args:
         shape: A shape of the API model.
         value: The parameter as it was parsed; ``None`` where it was not given.
         path: Where the value stands in the request, ``attributePayload.attributes``.
+        required: Whether it must be given.
 
     Yields:
         One sentence per violation, in AWS's words.
     """
+    if value is None and required:
+        yield f"Value null at '{path}' failed to satisfy constraint: Member must not be null"
     if value is None or is_json_value_header(shape):
         return
     where = f"Value '{value}' at '{path}' failed to satisfy constraint"
@@ -129,20 +183,18 @@ def violations(shape: Shape, value: Any, path: str = "") -> Iterator[str]:
     elif isinstance(shape, StructureShape):
         for name, member in shape.members.items():
             inner = f"{path}.{name}" if path else name
-            if name in shape.required_members and value.get(name) is None:
-                yield (
-                    f"Value null at '{inner}' failed to satisfy constraint: Member must not be null"
-                )
-            yield from violations(member, value.get(name), inner)
+            required = name in shape.required_members
+            yield from violations(member, value.get(name), inner, required=required)
     elif isinstance(shape, MapShape):
         for key, item in value.items():
             yield from violations(shape.key, key, path)
-            yield from violations(shape.value, item, f"{path}.{key}")
+            yield from violations(shape.value, item, f"{path}.{key}", required=True)
     else:
         yield from (f"{where}: Member must {broken}" for broken in _broken(shape, value))
         if isinstance(shape, ListShape):
             for number, item in enumerate(value, 1):
-                yield from violations(shape.member, item, f"{path}.{number}.member")
+                where = f"{path}.{number}.member"
+                yield from violations(shape.member, item, where, required=True)
 
 
 _TYPES: dict[str, type] = {

@@ -7,8 +7,11 @@ operation nor a parameter is accepted without effect.
 from collections.abc import Iterator
 from typing import Any
 
-from botocore.model import Shape, StructureShape
+from botocore.model import OperationModel, Shape, StructureShape
 from moto.core.exceptions import JsonRESTError
+from moto.core.responses import BaseResponse
+
+from sandbox.gaps.operations import Answer, Method
 
 _PAGES = {
     "marker": "marker pageSize",
@@ -109,23 +112,26 @@ class NotImplementedException(JsonRESTError):
         super().__init__("NotImplementedException", f"The sandbox does not have {what}.")
 
 
-def check(operation: str, shape: Shape | None, given: dict[str, Any]) -> None:
-    """Refuse an operation, or a parameter of one, that the sandbox does not serve.
+def refuse(operation: str) -> Method:
+    """Return a method that refuses an operation."""
 
-    Args:
-        operation: AWS's own name.
-        shape: Its input in the API model.
-        given: The parameters of the request, by AWS's own names.
+    def answer(_request: BaseResponse) -> None:
+        raise NotImplementedException(operation)
+
+    return answer
+
+
+def parameters(request: BaseResponse, moto: Answer, *, operation: OperationModel) -> Any:
+    """Refuse a parameter that the sandbox does not honour.
 
     Raises:
-        NotImplementedException: it is not served.
+        NotImplementedException: one of those that are given.
     """
-    if operation not in SERVED:
-        raise NotImplementedException(operation)
-    honoured = SERVED[operation].split()
-    for path in paths(shape, given):
+    honoured = SERVED[operation.name].split()
+    for path in paths(operation.input_shape, request.params):
         if path not in honoured:
-            raise NotImplementedException(f"{operation}'s {path}")
+            raise NotImplementedException(f"{operation.name}'s {path}")
+    return moto()
 
 
 def paths(shape: Shape | None, value: Any, path: str = "") -> Iterator[str]:

@@ -150,7 +150,7 @@ def _read(payload: bytes) -> Json:
             raise InvalidRequestException(f"State contains an invalid node: '{section}'")
         if not isinstance(value, dict | None):
             raise InvalidRequestException(f"{section.capitalize()} node must be an object")
-        if _levels(value) > LEVELS:
+        if _deeper_than(LEVELS, value):
             raise InvalidRequestException(
                 f"JSON contains too many levels of nesting; maximum is {LEVELS}"
             )
@@ -165,9 +165,11 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _levels(value: Any) -> int:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return isinstance(value, dict | list) + max(map(_levels, inner), default=0)
+def _deeper_than(levels: int, value: Any) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return not levels or any(_deeper_than(levels - 1, each) for each in inner)
 
 
 def _encoded(value: Any) -> bytes:

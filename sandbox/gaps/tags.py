@@ -1,7 +1,7 @@
 """Tags of policies, thing types and thing groups, which moto does not keep."""
 
 from moto.core.responses import ActionResult, EmptyResult
-from moto.iot.exceptions import ResourceNotFoundException
+from moto.iot.exceptions import InvalidRequestException, ResourceNotFoundException
 from moto.iot.models import IoTBackend
 from moto.iot.responses import IoTResponse
 
@@ -21,7 +21,8 @@ def created_with_tags(request: IoTResponse, moto: Answer) -> ActionResult:
     Source: https://docs.aws.amazon.com/iot/latest/developerguide/tagging-iot.html
     """
     tags = _read(request)
-    _check_number(tags)
+    if len(tags) > TAGS_PER_RESOURCE:
+        raise InvalidRequestException(f"A resource has {TAGS_PER_RESOURCE} tags at most")
     there = set(_taggable(request.iot_backend))
     result = moto()
     for made in set(_taggable(request.iot_backend)) - there:
@@ -46,7 +47,8 @@ def tag_resource(request: IoTResponse) -> ActionResult:
     """
     tags = _tags(request)
     both = tags | _read(request)
-    _check_number(both)
+    if len(both) > TAGS_PER_RESOURCE:
+        raise LimitExceededException(f"A resource has {TAGS_PER_RESOURCE} tags at most")
     tags.update(both)
     return EmptyResult()
 
@@ -73,11 +75,6 @@ def list_tags_for_resource(request: IoTResponse) -> ActionResult:
 
 def _read(request: IoTResponse) -> Tags:
     return {tag["Key"]: tag.get("Value", "") for tag in request._get_param("tags") or []}
-
-
-def _check_number(tags: Tags) -> None:
-    if len(tags) > TAGS_PER_RESOURCE:
-        raise LimitExceededException(f"A resource has {TAGS_PER_RESOURCE} tags at most")
 
 
 def _tags(request: IoTResponse) -> Tags:
