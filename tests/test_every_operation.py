@@ -322,7 +322,8 @@ def test_pages(operation: str, given: dict[str, Any], key: str) -> None:
     worlds.restore(world()[0])
     iot = worlds.clients()["iot"]
     whole = getattr(iot, operation)(**given)[key]
-    pages = iot.get_paginator(operation).paginate(**given, PaginationConfig={"PageSize": 2})
+    size = {"PageSize": 2}
+    pages = list(iot.get_paginator(operation).paginate(**given, PaginationConfig=size))
     assert len(whole) > 2
     assert [len(page[key]) for page in pages] == [
         len(whole[start : start + 2]) for start in range(0, len(whole), 2)
