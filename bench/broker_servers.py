@@ -1,18 +1,26 @@
 """The servers that are measured: the sandbox's broker, mosquitto, and bare TLS."""
 
 import asyncio
+import datetime
 import json
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 DEVICES = 500
+_CHANGES = 100
+"""How many more certificates a broker of :func:`start_changing` can register."""
 EVERYTHING = {
     "Version": "2012-10-17",
     "Statement": [
@@ -42,6 +50,18 @@ def _leaf(made: trustme.LeafCert, stem: Path) -> None:
 def start_sandbox(folder: Path) -> tuple[subprocess.Popen[str], int]:
     """Start the sandbox's broker in a process of its own, and return its port."""
     return _start("sandbox", folder)
+
+
+def start_changing(folder: Path, certificates: int) -> tuple[subprocess.Popen[str], int]:
+    """Start the sandbox's broker with that many certificates; :func:`change` adds one."""
+    return _start("changing", folder, certificates)
+
+
+def change(server: subprocess.Popen[str]) -> None:
+    """Register one more certificate with a broker of :func:`start_changing`."""
+    assert server.stdout is not None
+    server.send_signal(signal.SIGUSR1)
+    server.stdout.readline()
 
 
 def start_bare(folder: Path) -> tuple[subprocess.Popen[str], int]:
@@ -78,14 +98,23 @@ def start_mosquitto(folder: Path) -> tuple[subprocess.Popen[str], int] | None:
     raise RuntimeError("mosquitto does not start")
 
 
-def _start(what: str, folder: Path) -> tuple[subprocess.Popen[str], int]:
-    command = [sys.executable, "-m", "bench.broker_servers", what, str(folder)]
+def _start(what: str, folder: Path, *more: int) -> tuple[subprocess.Popen[str], int]:
+    command = [sys.executable, "-m", "bench.broker_servers", what, str(folder), *map(str, more)]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     return server, int(server.stdout.readline())
 
 
 async def _serve_sandbox(folder: Path) -> None:
+    await _serve(folder / "broker", [path.read_text() for path in folder.glob("device*.pem")], [])
+
+
+async def _serve_changing(folder: Path, certificates: int) -> None:
+    pems = [(folder / "device.pem").read_text(), *_self_signed(certificates + _CHANGES)]
+    await _serve(folder / f"broker{certificates}", pems[:certificates], pems[certificates:])
+
+
+async def _serve(state: Path, pems: list[str], spare: list[str]) -> None:
     from moto.core.config import default_user_config
     from moto.iot.models import iot_backends
 
@@ -95,12 +124,33 @@ async def _serve_sandbox(folder: Path) -> None:
     default_user_config["iot"] = {"use_valid_cert": True}
     backend = iot_backends["123456789012"]["eu-west-1"]
     backend.create_policy("bench", json.dumps(EVERYTHING))  # type: ignore[arg-type]  # moto's hint
-    for path in folder.glob("device*.pem"):
-        made = backend.register_certificate_without_ca(path.read_text(), "ACTIVE")
+    registry = Registry()
+
+    def register(pem: str) -> None:
+        made = backend.register_certificate_without_ca(pem, "ACTIVE")
         backend.attach_policy("bench", made.arn)
-    broker = Broker(Registry(), folder / "broker")
-    print(await broker.start(port=0), flush=True)
+        registry.changed()
+
+    def register_another() -> None:
+        register(spare.pop())
+        print("registered", flush=True)
+
+    for pem in pems:
+        register(pem)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, register_another)
+    print(await Broker(registry, state).start(ports=(0,)), flush=True)
     await asyncio.Event().wait()
+
+
+def _self_signed(count: int) -> Iterator[str]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "device")])
+    now = datetime.datetime.now(datetime.UTC)
+    for _ in range(count):
+        made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        made = made.not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+        pem = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        yield pem.decode()
 
 
 async def _serve_bare(folder: Path) -> None:
@@ -126,5 +176,9 @@ async def _serve_bare(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    serve = {"sandbox": _serve_sandbox, "bare": _serve_bare}[sys.argv[1]]
-    asyncio.run(serve(Path(sys.argv[2])))
+    serve: dict[str, Callable[..., Coroutine[None, None, None]]] = {
+        "sandbox": _serve_sandbox,
+        "changing": _serve_changing,
+        "bare": _serve_bare,
+    }
+    asyncio.run(serve[sys.argv[1]](Path(sys.argv[2]), *map(int, sys.argv[3:])))

@@ -1,6 +1,5 @@
 """Read moto's registry as it stands now: certificates, their policies and their Things."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -37,12 +36,14 @@ class Registry:
         """Record that the registry may have changed."""
         self.revision += 1
 
-    def certificates(self) -> Iterator[RegisteredCertificate]:
-        """Iterate over the registered certificates of every account and region."""
-        for account, regions in list(iot_backends.items()):
-            for region, backend in list(regions.items()):
-                for found in list(backend.certificates.values()):
-                    yield _certificate(found, account, region)
+    def pems(self) -> dict[str, str]:
+        """Return every registered certificate in PEM, by its id, of all accounts and regions."""
+        return {
+            certificate_id: found.certificate_pem
+            for regions in list(iot_backends.values())
+            for backend in list(regions.values())
+            for certificate_id, found in list(backend.certificates.items())
+        }
 
     def certificate(self, certificate_id: str) -> RegisteredCertificate | None:
         """Return the registered certificate with this id, whichever account it is in."""
@@ -52,6 +53,12 @@ class Registry:
                 if found is not None:
                     return _certificate(found, account, region)
         return None
+
+    def status(self, certificate: RegisteredCertificate) -> str:
+        """Return the status that *certificate* has now; ``deleted`` if its account has it not."""
+        backend = iot_backends[certificate.account][certificate.region]
+        found = backend.certificates.get(certificate.certificate_id)
+        return str(found.status) if found else "deleted"
 
     def policies(self, certificate: RegisteredCertificate) -> list[tuple[str, str]]:
         """Return name and JSON text of each attached policy, in its default version."""

@@ -150,7 +150,7 @@ class Sandbox(_Desk):
         super().__enter__()
         self._sweep.start()
         self._thread.start()
-        self.port = self.run(self.broker.start(port=0))
+        self.port = self.run(self.broker.start(ports=(0,)))
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -136,6 +136,21 @@ def client_context(ca_file: Path, certificate: Path | None, key: Path | None) ->
     return context
 
 
+def handshake_by_hand(
+    context: ssl.SSLContext, plain: socket.socket
+) -> tuple[ssl.SSLObject, ssl.MemoryBIO]:
+    """TLS whose bytes the test sends itself, as they gather in the second of what it returns."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    while True:
+        try:
+            tls.do_handshake()
+            return tls, outgoing
+        except ssl.SSLWantReadError:
+            plain.sendall(outgoing.read())
+            incoming.write(plain.recv(65536))
+
+
 class RawClient(WireClient):
     """Over TLS; it blocks until something comes."""
 
@@ -146,11 +161,12 @@ class RawClient(WireClient):
         *,
         session: ssl.SSLSession | None = None,
         no_delay: bool = True,
+        host: str | None = "localhost",
     ) -> None:
         super().__init__()
         plain = socket.create_connection(("127.0.0.1", port), TIMEOUT)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, no_delay)
-        self.socket = context.wrap_socket(plain, server_hostname="localhost", session=session)
+        self.socket = context.wrap_socket(plain, server_hostname=host, session=session)
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)

@@ -66,7 +66,7 @@ def subscribe(qos: int, properties) -> bytes:
 PACKETS = [
     (lambda client: client.publish("a", qos=2), 0x9B, "AWS IoT has no QoS 2: use QoS 0 or 1"),
     (
-        lambda client: client.publish("$a", qos=0, retain=True),
+        lambda client: client.publish("$aws/things/a/shadow/get", qos=0, retain=True),
         0x90,
         "a reserved topic ($…) takes no retained message",
     ),

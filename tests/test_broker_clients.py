@@ -94,9 +94,9 @@ def test_paho_in_mqtt_3_is_cut_when_a_press_is_refused(sandbox, device):
         assert not sent.is_published()
 
 
-def sdk3(device, client_id: str = "button") -> mqtt.Connection:
+def sdk3(device, client_id: str = "button", host: str = "localhost") -> mqtt.Connection:
     return mqtt_connection_builder.mtls_from_path(
-        endpoint="localhost",
+        endpoint=host,
         port=device.port,
         cert_filepath=str(device.certificate),
         pri_key_filepath=str(device.key),
@@ -187,14 +187,16 @@ def test_the_device_sdk_in_mqtt_5_hears_why_it_may_not_connect(sandbox, device):
         assert "somebody-else" in answer.reason_string
 
 
-def mosquitto(program: str, device, version: str, *more: str, topic: str = TOPIC) -> list[str]:
+def mosquitto(
+    program: str, device, version: str, *more: str, topic: str = TOPIC, host: str = "localhost"
+) -> list[str]:
     found = shutil.which(program)
     if not found and os.environ.get("CI") == "true":
         pytest.fail(f"{program} is not installed: apt-get install mosquitto-clients")
     if not found:
         pytest.skip(f"2026-11-23: {program} is not installed here (Debian's mosquitto-clients)")
     files = ["--cafile", device.ca, "--cert", device.certificate, "--key", device.key]
-    where = ["-h", "localhost", "-p", device.port, "-V", version, "-i", "button", "-t", topic]
+    where = ["-h", host, "-p", device.port, "-V", version, "-i", "button", "-t", topic]
     return [found, *map(str, files + where), "-q", "1", *more]
 
 
@@ -240,3 +242,29 @@ def test_mosquitto_pub_with_a_stranger(sandbox, version):
     done = run(mosquitto("mosquitto_pub", sandbox.stranger(), version, "-m", "x"))
     assert done.returncode
     assert eventually(lambda: sandbox.log.lines)
+
+
+def connect_with_paho(device, host: str) -> None:
+    client = paho.Client(CallbackAPIVersion.VERSION2, "button")
+    client.tls_set(str(device.ca), str(device.certificate), str(device.key))
+    client.connect(host, device.port)
+
+
+def connect_with_the_sdk(device, host: str) -> None:
+    sdk3(device, host=host).connect().result(WAIT)
+
+
+def connect_with_mosquitto(device, host: str) -> None:
+    run(mosquitto("mosquitto_pub", device, "mqttv5", "-m", "x", host=host)).check_returncode()
+
+
+@pytest.mark.parametrize(
+    "connect", [connect_with_paho, connect_with_the_sdk, connect_with_mosquitto]
+)
+def test_each_client_names_the_host_and_by_an_address_is_told_to_the_log(sandbox, device, connect):
+    connect(device, "localhost")
+    assert not sandbox.log.lines
+    with pytest.raises(Exception, match=r"unrecognized name|TLS|non-zero exit status"):
+        connect(device, "127.0.0.1")
+    assert eventually(lambda: sandbox.log.lines)
+    assert "connect to the name localhost, not to 127.0.0.1" in sandbox.log.lines[0]

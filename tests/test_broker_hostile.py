@@ -11,7 +11,13 @@ import time
 import psutil
 import pytest
 from broker_support import Sandbox, eventually
-from broker_wire import RawClient, client_context, encode_connect, encode_publish
+from broker_wire import (
+    RawClient,
+    client_context,
+    encode_connect,
+    encode_publish,
+    handshake_by_hand,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -86,17 +92,9 @@ def test_truncated_and_flipped_packets(sandbox, device, version):
 def test_garbage_after_the_handshake_at_the_level_of_tls(sandbox, device, first):
     """Sent in one piece with a packet that has an answer: there is none, and no traceback."""
     before = len(sandbox.log.lines)
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     context = client_context(device.ca, device.certificate, device.key)
-    tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
     with socket.create_connection(("127.0.0.1", device.port), 5) as plain:
-        while True:
-            try:
-                tls.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                plain.sendall(outgoing.read())
-                incoming.write(plain.recv(65536))
+        tls, outgoing = handshake_by_hand(context, plain)
         if first:
             tls.write(first)
         unencrypted = b"\x17\x03\x03\0\x20" + bytes(32)

@@ -11,6 +11,7 @@ import sandbox
 from iot_policy import document, statement
 from sandbox.broker.link import Peer
 from sandbox.mqtt import limits
+from sandbox.mqtt.packets import Publish, ReasonCode, RefusedError
 
 WELCOME, PING, PONG = (0x20, b"\0\0"), b"\xc0\0", (0xD0, b"")
 PACKAGE = Path(sandbox.__file__).parent
@@ -65,7 +66,6 @@ def test_what_a_link_knows_of_its_peer_decides(broker):
         (good.address, good.server_name, WELCOME),
         ("203.0.113.8", good.server_name, None),
         (good.address, "localhost", None),
-        (good.address, None, None),
     ):
         broker.peer = {device.certificate_id: Peer(address, device.certificate_id, name)}.get
         with device.raw() as client:
@@ -75,10 +75,10 @@ def test_what_a_link_knows_of_its_peer_decides(broker):
 @pytest.mark.parametrize("certificate_id", [None, "f" * 64])
 def test_a_peer_without_a_registered_certificate_is_hung_up_on(broker, certificate_id):
     link = MemoryLink(broker.services.accept)
-    link.handler.opened(Peer("127.0.0.1", certificate_id, None))
+    link.handler.opened(Peer("127.0.0.1", certificate_id, "localhost"))
     assert link.closing
     assert not link.to_peer
-    assert "not registered here" in broker.log.lines[0]
+    assert "registered here: create one in this sandbox, or register it" in broker.log.lines[0]
 
 
 def test_a_link_that_never_opens_is_hung_up_on(broker):
@@ -120,20 +120,26 @@ def test_packets_behind_the_one_that_ends_a_connection_are_not_read(broker):
     assert not endpoint.published
 
 
-def test_a_link_that_its_peer_has_left_is_no_refusal(broker, monkeypatch):
-    """TLS hangs up by itself at the peer's good-bye, some time before TCP is gone."""
-    monkeypatch.setattr(limits, "QUEUED_MESSAGES", 1)
+@pytest.mark.parametrize("way", ["left", "failed", "closed"])
+def test_a_peer_that_goes_is_parted_with_at_once(broker, way):
+    """TLS hangs up at the peer's good-bye, some time before TCP is gone."""
     with broker.registered().raw() as client, broker.registered().raw() as other:
-        client.connect("button", keep_alive=10)
-        client.subscribe("a", qos=0)
-        other.connect("other")
+        other.connect("other", keep_alive=1000)
+        other.subscribe("wills/#", qos=0)
+        client.connect("button", will=Publish("wills/button", b"gone"))
+        if way == "failed":
+            client.link.handler.failed(RefusedError(ReasonCode.PROTOCOL_ERROR, "no TLS"))
+        else:
+            getattr(client.link.handler, way)()
+        assert other.read()[1].endswith(b"gone")
         client.link.hang_up()
         assert broker.connections == 1
-        for _ in range(2):
-            other.publish("a", qos=0)
-        broker.wait(20)
+        broker.wait(100)
         assert not client.link.to_peer
-    assert not broker.refusals()
+        client.link.close()
+        other.send(PING)
+        assert other.read() == PONG  # and no second will
+    assert len(broker.log.lines) == (way == "failed")
 
 
 def imports(path: Path) -> set[str]:
@@ -150,9 +156,9 @@ def test_mqtt_is_bytes_and_values():
     files = {path.name: imports(path) for path in (PACKAGE / "mqtt").glob("*.py")}
     assert set(files) == {
         "__init__.py", "decoder.py", "encoder.py", "limits.py", "packets.py", "properties.py",
-        "topics.py",
+        "reserved.py", "topics.py",
     }  # fmt: skip
-    standard = {"collections", "dataclasses", "enum", "functools", "types", "typing"}
+    standard = {"collections", "dataclasses", "enum", "functools", "re", "types", "typing"}
     for name, imported in files.items():
         roots = {
             each.partition(".")[0] for each in imported if each.partition(".")[0] not in standard

@@ -3,15 +3,17 @@
 import time
 
 import pytest
-from broker_support import ACCOUNT, ANYTHING, REGION, MemoryBroker, Sandbox, arn
+from broker_support import ACCOUNT, ANYTHING, REGION, MemoryBroker, Sandbox, arn, eventually
 from broker_wire import PUBACK, PUBLISH
 
 from helpers import policy
 from iot_policy import document, statement
 from sandbox.broker import RefusedError
 from sandbox.mqtt import limits
-from sandbox.mqtt.packets import Publish
+from sandbox.mqtt.packets import Property, Publish
+from sandbox.mqtt.properties import encode_properties
 
+P = Property
 CONNECT = statement("iot:Connect", "*")
 SERIAL = "G030JF055364XVRB"
 
@@ -101,15 +103,57 @@ def test_publish_denied_in_mqtt_5(sandbox):
     assert len(sandbox.refusals()) == 2
 
 
-@pytest.mark.parametrize(("version", "code"), [(4, 0x80), (5, 0x87)])
-def test_subscribe_denied_is_a_failure_in_the_suback(sandbox, version, code):
-    allowed = statement("iot:Subscribe", arn("topicfilter/some/*/topic"))
-    device = sandbox.registered(document(CONNECT, allowed))
+SOME = document(CONNECT, statement("iot:Subscribe", arn("topicfilter/some/*/topic")))
+
+
+@pytest.mark.parametrize("filters", [("some/topic",), ("some/+/topic", "some/topic")])
+def test_subscribe_denied_cuts_an_mqtt_3_client_without_suback(sandbox, filters):
+    """One filter that it may not have is enough, and then it has none of them."""
+    device = sandbox.registered(SOME)
     with device.raw() as client:
-        client.connect("button", version=version)
+        client.connect("button", clean=False)
+        assert client.subscribe(*filters) is None
+    (refusal,) = sandbox.refusals()
+    assert refusal.resource == arn("topicfilter/some/topic")
+    (session,) = sandbox.services.endpoints.of(ACCOUNT, REGION)._sessions.values()
+    assert not session.subscriptions
+
+
+def test_subscribe_denied_is_a_reason_code_in_mqtt_5(sandbox):
+    device = sandbox.registered(SOME)
+    with device.raw() as client:
+        client.connect("button", version=5)
         _, body = client.subscribe("some/+/topic", "some/topic")
-        assert body[-2:] == bytes((1, code))
+        assert body[-2:] == b"\x01\x87"
+        assert b"some/topic" in body
+        client.send(b"\xc0\0")
+        assert client.read() == (0xD0, b"")
     assert sandbox.refusals()[0].resource == arn("topicfilter/some/topic")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"), [("a#", 0x8F), ("/" * 8, 0x8F), ("", 0x8F), ("$share/group/a", 0x9E)]
+)
+@pytest.mark.parametrize("version", [4, 5])
+def test_a_filter_that_is_none(sandbox, version, wrong, code):
+    with sandbox.registered().raw() as client:
+        client.connect("button", version=version)
+        answer = client.subscribe("a", wrong)
+        assert answer is None if version == 4 else answer[1][-2:] == bytes((1, code))
+    assert len(sandbox.refusals()) == 1
+
+
+@pytest.mark.parametrize("version", [4, 5])
+def test_one_subscription_too_many(sandbox, version):
+    """As AWS says of its quota: rejected, and an MQTT 3.1.1 connection closed."""
+    with sandbox.registered().raw() as client:
+        client.connect("button", version=version)
+        for number in range(limits.SUBSCRIPTIONS_PER_CONNECTION):
+            assert client.subscribe(f"a/{number}")[1][-1] == 1
+        assert client.subscribe("a/0")[1][-1] == 1  # has it already
+        answer = client.subscribe("a/more")
+        assert answer is None if version == 4 else answer[1][-1] == 0x97
+    assert "50 subscriptions at most" in sandbox.refusals()[0].reason
 
 
 def test_retain_needs_a_permission_of_its_own(sandbox):
@@ -216,8 +260,8 @@ def test_a_client_id_is_never_read_as_a_wildcard_of_the_policy(sandbox):
     device = sandbox.registered(document(CONNECT, statement("iot:Subscribe", own)))
     with device.raw() as client:
         client.connect("*")
-        assert client.subscribe("own/other")[1][-1] == 0x80
         assert client.subscribe("own/*")[1][-1] == 1
+        assert client.subscribe("own/other") is None
 
 
 @pytest.mark.parametrize("elsewhere", [{"region": "us-east-1"}, {"account": "111122223333"}])
@@ -317,10 +361,67 @@ def test_a_message_by_http_reaches_those_who_may_receive_it(served):
         assert client.subscribe("a/b")[0] == 0x90
         assert client.read()[0] == 0x33
     assert served.refusals()[0].action == "iot:Receive"
-    with pytest.raises(RefusedError):
-        served.broker.publish(ACCOUNT, REGION, "a/+", b"")
-    with pytest.raises(RefusedError):
-        served.broker.publish(ACCOUNT, REGION, "a", bytes(128 * 1024 + 1))
+
+
+PROPERTIES = {
+    P.PAYLOAD_FORMAT: 1,
+    P.CONTENT_TYPE: "text/plain",
+    P.RESPONSE_TOPIC: "answers",
+    P.CORRELATION_DATA: b"\0\1",
+    P.USER_PROPERTY: [("a", "1"), ("a", "2")],
+}
+
+
+def test_the_properties_of_a_message_by_http_are_delivered(served):
+    with served.registered().raw() as new, served.registered().raw() as old:
+        for each, version in ((new, 5), (old, 4)):
+            each.connect(f"client{version}", version=version)
+            each.subscribe("a", qos=0)
+        served.broker.publish(ACCOUNT, REGION, "a", b"here", qos=1, properties=PROPERTIES)
+        assert new.read() == (0x30, b"\0\x01a" + encode_properties(PROPERTIES) + b"here")
+        assert old.read() == (0x30, b"\0\x01ahere")
+
+
+def test_a_message_by_http_expires(served):
+    """Its time is counted while it waits: a subscriber is told what is left of it, or nothing."""
+    device = served.registered()
+    again = {"version": 5, "clean": False, "asked": {P.SESSION_EXPIRY: 60}}
+    with device.raw() as client:
+        client.connect("client", **again)
+        client.subscribe("a")
+    for seconds in (1, 60):
+        asked = {P.MESSAGE_EXPIRY: seconds}
+        served.broker.publish(ACCOUNT, REGION, "a", b"!", qos=1, properties=asked)
+    endpoint = served.broker._services.endpoints.of(ACCOUNT, REGION)
+    (session,) = endpoint._sessions.values()
+    assert eventually(lambda: len(session._waiting) == 2)
+    for delivery in session._waiting:
+        delivery.message.expires_at -= 10
+    with device.raw() as client:
+        client.connect("client", **again)
+        assert client.read()[1][5:] in (
+            b"\x05\x02\0\0\0" + bytes((left,)) + b"!" for left in (49, 50)
+        )
+
+
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [
+        ({"topic": "a/+"}, r"\+ and # belong"),
+        ({"topic": "a\0"}, "null character"),
+        ({"payload": bytes(128 * 1024 + 1)}, "payload of 131073 bytes"),
+        ({"qos": 2}, "no QoS 2"),
+        ({"properties": {P.CONTENT_TYPE: "x" * 8190}}, "8193 bytes of properties"),
+        ({"properties": {P.CONTENT_TYPE: "x" * 65536}}, "cannot carry"),
+        ({"properties": {P.CONTENT_TYPE: "\ud800"}}, "cannot carry"),
+        ({"properties": {P.USER_PROPERTY: [("\0", "")]}}, "null character"),
+        ({"properties": {P.SESSION_EXPIRY: 1}}, "SESSION_EXPIRY does not belong here"),
+    ],
+)
+def test_a_message_by_http_that_no_device_could_publish(served, what, why):
+    asked = {"topic": "a", "payload": b"", **what}
+    with pytest.raises(RefusedError, match=why):
+        served.broker.publish(ACCOUNT, REGION, **asked)
 
 
 def test_refusals_are_bounded(sandbox):

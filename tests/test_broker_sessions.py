@@ -133,24 +133,18 @@ def test_the_older_of_two_connections_with_a_client_id_is_cut(sandbox, version):
 def test_a_client_that_is_silent_beyond_its_keep_alive_is_cut(sandbox):
     device = sandbox.registered()
     with device.raw() as silent, device.raw() as lively:
-        silent.connect("silent", version=5, keep_alive=1)
-        lively.connect("lively", keep_alive=1)
+        silent.connect("silent", version=5, keep_alive=30)
+        lively.connect("lively", keep_alive=30)
         for _ in range(2):
-            sandbox.wait(0.7)
+            sandbox.wait(20)
             lively.send(PING)
             assert lively.read() == PONG
         assert sandbox.connections == 2
-        sandbox.wait(0.4)
+        sandbox.wait(10)
         assert silent.read()[1][0] == 0x8D
         lively.send(PING)
         assert lively.read() == PONG
     assert len(sandbox.refusals()) == 1
-
-
-def test_the_broker_names_the_keep_alive_where_a_client_has_none(sandbox):
-    with sandbox.registered().raw() as client:
-        _, body = client.connect("button", version=5, keep_alive=0)
-    assert b"\x13" + limits.KEEP_ALIVE_SECONDS.to_bytes(2, "big") in body
 
 
 def test_retained_messages(sandbox):

@@ -8,11 +8,10 @@ import time
 
 import pytest
 from broker_support import Sandbox, eventually
-from broker_wire import RawClient, client_context, encode_connect
+from broker_wire import RawClient, client_context
 
 from iot_policy import document, statement
 from sandbox.broker import Broker
-from sandbox.mqtt.packets import V5, Connect
 from sandbox.registry import Registry
 
 REFUSALS = (ssl.SSLError, ConnectionError)
@@ -58,13 +57,26 @@ def test_tls_says_who_the_peer_is(sandbox):
     device = sandbox.registered(document(statement("iot:Connect", "*", condition=here)))
     with device.raw() as client:
         assert client.connect("button") == (0x20, b"\0\0")
-    nameless = context_of(device)
-    nameless.check_hostname = False
-    plain = socket.create_connection(("127.0.0.1", sandbox.port), 5)
-    with nameless.wrap_socket(plain) as tls:
-        tls.sendall(encode_connect(Connect(V5, "button", True, 60, None, {})))
-        assert tls.recv(1) == b"\x20"
-    assert "iot:DomainName localhost; here it has no value" in sandbox.refusals()[0].reason
+    other = context_of(device)
+    other.check_hostname = False
+    with RawClient(other, sandbox.port, host="elsewhere.localhost") as client:
+        assert client.connect("button") is None
+    assert "iot:DomainName localhost; here" in sandbox.refusals()[0].reason
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("host", [None, "127.0.0.1", "::1"])
+def test_a_client_that_names_no_host_is_refused(sandbox, host, version):
+    """Python's own TLS names no address either, nor do most clients."""
+    device = sandbox.registered()
+    context = context_of(device)
+    context.check_hostname = False
+    context.maximum_version = version
+    with pytest.raises(ssl.SSLError, match="unrecognized name"):
+        RawClient(context, sandbox.port, host=host)
+    assert eventually(lambda: len(sandbox.log.lines) == 1)
+    assert "connect to the name localhost, not to 127.0.0.1" in sandbox.log.lines[0]
+    sandbox.check_honest(device)
 
 
 def test_no_session_is_resumed(sandbox):
@@ -156,16 +168,6 @@ def test_a_certificate_can_be_registered_later(sandbox):
     assert sandbox.refusals()[-1].verdict == "IMPLICIT_DENY"
 
 
-def test_a_certificate_that_is_none_harms_nobody(sandbox):
-    honest = sandbox.registered()
-    found = sandbox.backend.certificates[honest.certificate_id]
-    broken = type(found).__new__(type(found))
-    broken.__dict__ = {**found.__dict__, "certificate_pem": "no certificate", "certificate_id": "0"}
-    sandbox.backend.certificates["0"] = broken
-    sandbox.registry.changed()
-    sandbox.check_honest(honest)
-
-
 @pytest.mark.parametrize(
     "said",
     [b"", b"\x16", b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"],
@@ -227,13 +229,27 @@ def test_it_listens_on_loopback_only(sandbox, host):
         sandbox.run(Broker(Registry(), sandbox._folder / "other").start(host))
 
 
-def test_a_taken_port_gives_way_to_a_free_one(sandbox):
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_taken_port_gives_way_to_the_next(sandbox, place):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        free = probe.getsockname()[1]
+    ports = [sandbox.port, sandbox.port]
+    ports.insert(place, free)
     other = Broker(Registry(), sandbox._folder / "other")
-    port = sandbox.run(other.start(port=sandbox.port))
-    try:
-        assert port not in (0, sandbox.port)
-    finally:
-        sandbox.run(other.stop())
+    assert sandbox.run(other.start(ports=ports)) == free
+    sandbox.run(other.stop())
+
+
+def test_any_free_port(sandbox):
+    other = Broker(Registry(), sandbox._folder / "other")
+    assert sandbox.run(other.start(ports=(sandbox.port, 0))) not in (0, sandbox.port)
+    sandbox.run(other.stop())
+
+
+def test_a_port_that_was_asked_for_alone_and_is_taken(sandbox):
+    other = Broker(Registry(), sandbox._folder / "other")
+    with pytest.raises(OSError, match="in use"):
+        sandbox.run(other.start(ports=(sandbox.port,)))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="2026-11-23: a matter of Linux's TCP")
@@ -248,10 +264,3 @@ def test_a_client_that_waits_for_tcp_is_not_kept_waiting(sandbox):
             client.connect("button")
         taken.append(time.monotonic() - start)
     assert min(taken) < 0.03
-
-
-def test_the_broker_is_localhost_by_every_name(sandbox):
-    device = sandbox.registered()
-    for name in ("localhost", "127.0.0.1", "::1"):
-        plain = socket.create_connection(("127.0.0.1", sandbox.port), 5)
-        context_of(device).wrap_socket(plain, server_hostname=name).close()

@@ -21,7 +21,7 @@ from sandbox.mqtt.packets import (
     RefusedError,
     Subscribe,
 )
-from sandbox.mqtt.topics import check_topic
+from sandbox.mqtt.topics import check_filter, check_topic
 from sandbox.registry import RegisteredCertificate, Registry, certificate_names
 
 ContextOf = Callable[[Sequence[policy.AttachedThing]], Context]
@@ -51,11 +51,11 @@ class Authority:
     @property
     def active(self) -> bool:
         """Whether the certificate is still registered, and ACTIVE."""
-        return self._status() == "ACTIVE"
+        return self._registry.status(self._certificate) == "ACTIVE"
 
     def check_certificate(self) -> None:
         """Raise RefusedError unless the certificate is still registered, and ACTIVE."""
-        status = self._status()
+        status = self._registry.status(self._certificate)
         if status != "ACTIVE":
             raise RefusedError(
                 ReasonCode.NOT_AUTHORIZED,
@@ -105,9 +105,15 @@ class Authority:
             problem=found.problem,
         )
 
-    def _status(self) -> str:
-        found = self._registry.certificate(self.certificate_id)
-        return found.status if found else "deleted"
+    def unanswered(self, action: str, resource: str, service: str) -> RefusedError:
+        """Return what to record of a request that AWS IoT's *service* would act on."""
+        return RefusedError(
+            ReasonCode.SUCCESS,
+            f"the sandbox has no {service}: this is allowed, and nothing comes of it",
+            action=action,
+            resource=_arn(self._certificate, resource),
+            problem="UNANSWERED",
+        )
 
     def _read_policies(self) -> None:
         # The revision first: after a change meanwhile, the next decision reads them again.
@@ -174,7 +180,16 @@ def admit(
 
 
 def check_message(message: Publish, authority: Authority) -> None:
-    """Raise RefusedError unless *message* may be published: its form first, then the policies.
+    """Raise RefusedError unless *message* may be published: its form first, then the policies."""
+    check_form(message)
+    resource = f"topic/{message.topic}"
+    authority.check("iot:Publish", resource)
+    if message.retain:
+        authority.check("iot:RetainPublish", resource)
+
+
+def check_form(message: Publish) -> None:
+    """Raise RefusedError if AWS IoT takes no such message, whoever publishes it.
 
     Source: https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html#mqtt-differences
     """
@@ -186,14 +201,10 @@ def check_message(message: Publish, authority: Authority) -> None:
             f"a payload of {len(message.payload)} bytes; "
             f"AWS IoT takes {limits.PAYLOAD_BYTES} at most",
         )
-    resource = f"topic/{message.topic}"
-    authority.check("iot:Publish", resource)
-    if message.retain:
-        if message.topic.startswith("$"):
-            raise RefusedError(
-                ReasonCode.TOPIC_NAME_INVALID, "a reserved topic ($…) takes no retained message"
-            )
-        authority.check("iot:RetainPublish", resource)
+    if message.retain and message.topic.startswith("$"):
+        raise RefusedError(
+            ReasonCode.TOPIC_NAME_INVALID, "a reserved topic ($…) takes no retained message"
+        )
 
 
 def check_subscribe(packet: Subscribe) -> None:
@@ -210,6 +221,12 @@ def check_subscribe(packet: Subscribe) -> None:
         )
     for each in packet.subscriptions:
         _check_qos(each.qos, "subscribe with")
+
+
+def check_subscription(topic_filter: str, authority: Authority) -> None:
+    """Raise RefusedError unless *topic_filter* may be subscribed to."""
+    check_filter(topic_filter)
+    authority.check("iot:Subscribe", f"topicfilter/{topic_filter}")
 
 
 def _check_qos(qos: int, use: str) -> None:

@@ -7,9 +7,15 @@ has to be a CONNECT; once it is admitted, a :class:`Client` acts on the others.
 import time
 from dataclasses import dataclass, field
 
-from sandbox.broker.authority import Authority, admit, check_message, check_subscribe
+from sandbox.broker.authority import (
+    Authority,
+    admit,
+    check_message,
+    check_subscribe,
+    check_subscription,
+)
 from sandbox.broker.link import Link, Peer
-from sandbox.broker.refusals import Refusals
+from sandbox.broker.refusals import NOT_REGISTERED, REGISTER_IT, Refusals
 from sandbox.broker.sessions import Endpoint, Endpoints, Session
 from sandbox.mqtt import encoder, limits
 from sandbox.mqtt.decoder import decode, frames
@@ -32,7 +38,12 @@ from sandbox.mqtt.packets import (
     Value,
     number,
 )
-from sandbox.mqtt.topics import check_filter, check_topic
+from sandbox.mqtt.reserved import (
+    ReservedTopicError,
+    service_published_to,
+    service_subscribed_to,
+)
+from sandbox.mqtt.topics import check_topic
 from sandbox.registry import RegisteredCertificate, Registry
 
 _REFUSED_BY_PUBACK = (
@@ -107,12 +118,15 @@ class Connection:
             self._certificate = self._services.registry.certificate(peer.certificate_id)
         if self._certificate is None:
             self.refuse(
-                RefusedError(ReasonCode.NOT_AUTHORIZED, "the certificate is not registered here")
+                RefusedError(
+                    ReasonCode.NOT_AUTHORIZED, f"{NOT_REGISTERED}: {REGISTER_IT}", action="TLS"
+                )
             )
 
     def failed(self, error: RefusedError) -> None:
-        """Record why the link cannot be used."""
+        """Record why the link can be used no more, and part with the peer."""
         self.record_refusal(error)
+        self.left()
 
     def received(self, data: bytes) -> None:
         """Act on each packet that is complete."""
@@ -138,11 +152,15 @@ class Connection:
         if self.client:
             self.client.session.send_waiting()
 
+    def left(self) -> None:
+        """Part with the peer: its session waits or ends, and its will goes out."""
+        if self.client:
+            self.client.leave()
+
     def closed(self) -> None:
         """Part with the peer, whether it said good-bye or not."""
         self._services.connections.discard(self)
-        if self.client:
-            self.client.leave()
+        self.left()
 
     def record_refusal(self, error: RefusedError) -> None:
         """Log a refusal, and keep it for the account."""
@@ -221,9 +239,8 @@ class Client:
         self._endpoint = endpoint
         self._aliases: dict[int, str] = {}
         self._will = packet.will
-        self._keep_alive = min(
-            packet.keep_alive or limits.KEEP_ALIVE_SECONDS, limits.KEEP_ALIVE_SECONDS
-        )
+        self._keep_alive = _keep_alive_seconds(packet)
+        self._unanswered: set[str] = set()
 
     @property
     def writable(self) -> bool:
@@ -254,8 +271,7 @@ class Client:
         if will is None or not self.authority.active:
             return
         try:
-            check_message(will, self.authority)
-            self._endpoint.publish(will, self.session)
+            self._deliver(will)
         except RefusedError as error:
             self.record_refusal(error)
 
@@ -320,10 +336,10 @@ class Client:
         try:
             if packet.properties:
                 self._resolve_alias(packet)
-            check_message(packet, self.authority)
-            self._endpoint.publish(packet, self.session)
+            self._deliver(packet)
         except RefusedError as error:
-            if self.version != V5 or packet.qos != 1 or error.code not in _REFUSED_BY_PUBACK:
+            told = packet.qos == 1 and error.code in _REFUSED_BY_PUBACK
+            if self._cuts_off(error) or not told:
                 raise
             self.record_refusal(error)
             words = self.words_for(error)
@@ -331,6 +347,18 @@ class Client:
         else:
             if packet.qos:
                 self._link.send(encoder.puback(self.version, packet.packet_id))
+
+    def _deliver(self, message: Publish) -> None:
+        check_message(message, self.authority)
+        if service := service_published_to(message.topic):
+            self._record_unanswered("iot:Publish", f"topic/{message.topic}", service)
+        self._endpoint.publish(message, self.session)
+
+    def _record_unanswered(self, action: str, resource: str, service: str) -> None:
+        # Once per connection: a device that reports its state each second would fill the log.
+        if resource not in self._unanswered and len(self._unanswered) < limits.DECISIONS:
+            self._unanswered.add(resource)
+            self.record_refusal(self.authority.unanswered(action, resource, service))
 
     def _resolve_alias(self, packet: Publish) -> None:
         alias = number(packet.properties, Property.TOPIC_ALIAS, 0)
@@ -352,15 +380,22 @@ class Client:
 
     def _subscribe(self, packet: Subscribe) -> None:
         check_subscribe(packet)
+        # All are checked before any is granted: one that is denied leaves no trace of the others.
+        refused = [self._refusal_of(each.filter) for each in packet.subscriptions]
+        for error in filter(None, refused):
+            if self._cuts_off(error):
+                raise error
         codes: list[int] = []
         granted: list[Subscription] = []
         words = ""
-        for subscription in packet.subscriptions:
+        for subscription, found in zip(packet.subscriptions, refused, strict=True):
             try:
-                check_filter(subscription.filter)
-                self.authority.check("iot:Subscribe", f"topicfilter/{subscription.filter}")
+                if found:
+                    raise found
                 known = self._endpoint.subscribe(self.session, subscription)
             except RefusedError as error:
+                if self._cuts_off(error):
+                    raise
                 self.record_refusal(error)
                 codes.append(error.code)
                 words = words or self.words_for(error)
@@ -370,9 +405,28 @@ class Client:
                     subscription.retain_handling == 1 and not known
                 ):
                     granted.append(subscription)
+                if service := service_subscribed_to(subscription.filter):
+                    self._record_unanswered(
+                        "iot:Subscribe", f"topicfilter/{subscription.filter}", service
+                    )
         self.send(encoder.suback(self.version, packet.packet_id, codes, words))
         for subscription in granted:
             self._endpoint.send_retained(self.session, subscription)
+
+    def _refusal_of(self, topic_filter: str) -> RefusedError | None:
+        try:
+            check_subscription(topic_filter, self.authority)
+        except RefusedError as error:
+            return error
+        return None
+
+    def _cuts_off(self, error: RefusedError) -> bool:
+        """Return whether AWS IoT hangs up on a client that asks for this, with no answer to it.
+
+        Sources: https://docs.aws.amazon.com/iot/latest/developerguide/pub-sub-policy.html (denied)
+        and https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html
+        """
+        return self.version != V5 or isinstance(error, ReservedTopicError)
 
     def _unsubscribe(self, packet: Unsubscribe) -> None:
         removed = [self._endpoint.unsubscribe(self.session, each) for each in packet.filters]
@@ -410,3 +464,8 @@ def _expiry_seconds(packet: Connect) -> int:
         return 0 if packet.clean_start else limits.SESSION_SECONDS
     asked = number(packet.properties, Property.SESSION_EXPIRY, 0)
     return min(asked, limits.SESSION_SECONDS_MAX)
+
+
+def _keep_alive_seconds(packet: Connect) -> int:
+    asked = packet.keep_alive or limits.KEEP_ALIVE_SECONDS_MAX
+    return min(max(asked, limits.KEEP_ALIVE_SECONDS_MIN), limits.KEEP_ALIVE_SECONDS_MAX)

@@ -21,8 +21,8 @@ class Peer:
     """The IP address that it comes from."""
     certificate_id: str | None
     """The id of the certificate that it has proven to hold, registered or not."""
-    server_name: str | None
-    """The host that it asked for; ``None`` where it gave an address."""
+    server_name: str
+    """The host that it asked for."""
 
 
 class Link(Protocol):
@@ -47,19 +47,25 @@ class Link(Protocol):
 
 
 class LinkHandler(Protocol):
-    """What a link calls: first :meth:`opened` or :meth:`failed`, last :meth:`closed`."""
+    """What a link calls: first :meth:`opened` or :meth:`failed`, last :meth:`closed`.
+
+    Whatever ends a link, one of :meth:`failed`, :meth:`left` and :meth:`closed` says so at once.
+    """
 
     def opened(self, peer: Peer) -> None:
         """Take note of who is at the other end."""
 
     def failed(self, error: RefusedError) -> None:
-        """Record why the link has no trustworthy peer; it hangs up next."""
+        """Record why the link can be used no more, and part with the peer; it hangs up next."""
 
     def received(self, data: bytes) -> None:
         """Act on bytes from the peer."""
 
     def caught_up(self) -> None:
         """Go on sending: the link is writable again."""
+
+    def left(self) -> None:
+        """Part with the peer: it has said good-bye, and the link hangs up next."""
 
     def closed(self) -> None:
         """Clean up: the link is gone."""

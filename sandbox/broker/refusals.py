@@ -9,6 +9,8 @@ from sandbox.mqtt import limits
 from sandbox.mqtt.packets import RefusedError
 from sandbox.registry import RegisteredCertificate
 
+NOT_REGISTERED = "the client's certificate is not one that is registered here"
+REGISTER_IT = "create one in this sandbox, or register it"
 _log = logging.getLogger("sandbox")
 
 

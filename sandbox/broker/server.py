@@ -3,14 +3,26 @@
 import asyncio
 import ipaddress
 import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+from sandbox.broker.authority import check_form
 from sandbox.broker.connection import Services
 from sandbox.broker.tls import TlsLink, Trust
 from sandbox.line import Refusal
-from sandbox.mqtt import limits
-from sandbox.mqtt.packets import Publish, ReasonCode, RefusedError
-from sandbox.mqtt.topics import check_topic
+from sandbox.mqtt import encoder, limits
+from sandbox.mqtt.decoder import decode, frames
+from sandbox.mqtt.packets import (
+    NO_PROPERTIES,
+    V5,
+    MalformedError,
+    Properties,
+    Publish,
+    ReasonCode,
+    RefusedError,
+)
+from sandbox.mqtt.reserved import service_published_to
 from sandbox.registry import Registry
 
 _STOP_SECONDS = 1.0
@@ -51,26 +63,26 @@ class Broker:
         """How many clients are connected."""
         return self._services.connected
 
-    async def start(self, host: str = "127.0.0.1", port: int = 8883) -> int:
+    async def start(self, host: str = "127.0.0.1", ports: Sequence[int] = (8883, 0)) -> int:
         """Serve in the running event loop.
 
         Args:
             host: An address of this machine that no other machine can reach.
-            port: Where to listen; if it is taken, or 0, on any free one.
+            ports: Where to listen: on the first that is free. 0 is any free one.
 
         Returns:
             The port that it listens on.
 
         Raises:
+            OSError: none of *ports* is free; it is that of the last.
             ValueError: *host* is not a loopback address.
         """
         if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
             raise ValueError(f"the sandbox's broker listens on loopback only, not on {host}")
         self._loop = asyncio.get_running_loop()
-        try:
-            self._server = await self._listen(host, port)
-        except OSError:
-            self._server = await self._listen(host, 0)
+        # Before anyone waits: reading a thousand certificates takes OpenSSL a tenth of a second.
+        self._trust.context()
+        self._server = await self._listen(host, ports)
         self._sweep()
         bound: int = self._server.sockets[0].getsockname()[1]
         return bound
@@ -100,30 +112,37 @@ class Broker:
         *,
         qos: int = 0,
         retain: bool = False,
+        properties: Properties | None = None,
     ) -> None:
         """Deliver a message that came by HTTP. It may be called from any thread.
 
         Args:
             account: Whose subscribers get it, as far as their iot:Receive allows.
             region: Of the endpoint.
-            topic: At most 256 bytes and 7 slashes, without wildcards.
+            topic: At most 256 bytes and 7 slashes, without wildcards; none of AWS IoT's own.
             payload: At most 128 KB.
             qos: 0 or 1.
             retain: Whether to keep it for later subscribers.
+            properties: Of MQTT 5; at most 8 KB.
 
         Raises:
-            RefusedError: AWS IoT takes no such message.
+            RefusedError: AWS IoT takes no such message, or it is for a service of AWS IoT's that
+                the sandbox has not; then its problem is ``UNANSWERED``.
 
         Source: https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_Publish.html
         """
-        check_topic(topic)
-        if len(payload) > limits.PAYLOAD_BYTES:
-            raise RefusedError(
-                ReasonCode.PACKET_TOO_LARGE, f"a payload has {limits.PAYLOAD_BYTES} bytes at most"
-            )
         if self._loop is None:
             raise RuntimeError("the broker has not been started")
-        message = Publish(topic, payload, min(qos, limits.MAXIMUM_QOS), retain)
+        message = Publish(topic, payload, qos, retain)
+        check_form(message)
+        if service := service_published_to(topic):
+            raise RefusedError(
+                ReasonCode.SUCCESS,
+                f"the sandbox has no {service}",
+                action="iot:Publish",
+                problem="UNANSWERED",
+            )
+        message = _as_packet(message, properties or NO_PROPERTIES)
         self._loop.call_soon_threadsafe(self._publish, account, region, message)
 
     def published(self) -> set[str]:
@@ -134,14 +153,19 @@ class Broker:
         """Return the last 100 refusals of an account, the newest last."""
         return self._services.refusals.of(account)
 
-    async def _listen(self, host: str, port: int) -> asyncio.Server:
-        loop = asyncio.get_running_loop()
-        return await loop.create_server(
+    async def _listen(self, host: str, ports: Sequence[int]) -> asyncio.Server:
+        listen = partial(
+            asyncio.get_running_loop().create_server,
             lambda: TlsLink(self._trust, self._services.accept),
             host,
-            port,
             backlog=limits.CONNECTIONS,
         )
+        for port in ports[:-1]:
+            try:
+                return await listen(port)
+            except OSError:
+                continue
+        return await listen(ports[-1])
 
     def _publish(self, account: str, region: str, message: Publish) -> None:
         try:
@@ -154,3 +178,25 @@ class Broker:
         assert self._loop is not None
         self._sweeper = self._loop.call_later(limits.SWEEP_SECONDS, self._sweep)
         self._services.sweep()
+
+
+def _as_packet(message: Publish, properties: Properties) -> Publish:
+    """Return *message* with its properties as a device's PUBLISH has them, or raise RefusedError.
+
+    By HTTP come text and numbers that MQTT cannot carry: a null character, a text of 64 KB.
+    """
+    try:
+        packet = encoder.publish(
+            V5,
+            message.topic,
+            message.payload,
+            packet_id=message.qos,
+            retain=message.retain,
+            carried=properties,
+        )
+    except (OverflowError, UnicodeEncodeError) as problem:
+        raise MalformedError("a property that MQTT cannot carry") from problem
+    ((first, body),) = frames(bytearray(packet), limits.PACKET_BYTES)
+    read = decode(first, body, V5)
+    assert isinstance(read, Publish)
+    return read

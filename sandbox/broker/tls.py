@@ -7,24 +7,33 @@ why a handshake failed, and passes bytes through one layer less.
 
 import asyncio
 import hashlib
+import ipaddress
 import socket
 import ssl
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import trustme
 
 from sandbox.broker.link import Accept, LinkHandler, Peer
+from sandbox.broker.refusals import NOT_REGISTERED, REGISTER_IT
 from sandbox.files import write_whole
 from sandbox.mqtt import limits
 from sandbox.mqtt.packets import ReasonCode, RefusedError
 from sandbox.registry import Registry
 
-NAMES = ("localhost", "127.0.0.1", "::1")
+HOST = "localhost"
+"""The name that clients know the broker by."""
 _HANDSHAKES_REMEMBERED = 1000
 """TLS 1.2 remembers each handshake for a resumption, as long as the context lives."""
+_ANCHORS_LEFT_OVER = 1000
+"""Certificates that are registered no more, and that a context may still hold: 5 MB."""
+_ANCHORS_PER_HANDSHAKE = 25
+"""How many of its successor's anchors a handshake loads, at 0.1 ms each."""
 _RECORD_BYTES = 16 * 1024
 """The most that one TLS record holds."""
 _arrivals = memoryview(bytearray(64 * 1024))
@@ -118,7 +127,7 @@ class TlsLink(asyncio.BufferedProtocol):
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLZeroReturnError:
-            self.hang_up()
+            self._leave()
         except ssl.SSLError as error:
             self._handler.failed(
                 RefusedError(ReasonCode.PROTOCOL_ERROR, explain(error), action="TLS")
@@ -127,6 +136,10 @@ class TlsLink(asyncio.BufferedProtocol):
         finally:
             self._reading = False
         self._flush()
+
+    def eof_received(self) -> None:
+        """Part with a peer that closed TCP with no good-bye; asyncio then closes this end too."""
+        self._leave()
 
     def pause_writing(self) -> None:
         """Stop reading from a peer that does not read; see asyncio.BaseProtocol."""
@@ -165,9 +178,18 @@ class TlsLink(asyncio.BufferedProtocol):
     def _read(self) -> None:
         assert self._tls is not None
         while not self.closing:
-            self._handler.received(self._tls.read(_RECORD_BYTES))
+            data = self._tls.read(_RECORD_BYTES)
+            if not data:  # the peer's good-bye
+                self._leave()
+                return
+            self._handler.received(data)
             if not self._from_peer.pending and not self._tls.pending():
                 return
+
+    def _leave(self) -> None:
+        if not self.closing:
+            self._handler.left()
+            self.hang_up()
 
     def _flush(self) -> None:
         if not self._unsent or self.closing or self._tls is None:
@@ -184,11 +206,11 @@ class TlsLink(asyncio.BufferedProtocol):
 
 
 class Trust:
-    """Makes the TLS context of each handshake, from the registry as it is now.
+    """Knows which certificates may come in, as the registry has them now.
 
     A certificate that AWS IoT issued has no chain that a sandbox could check, so each registered
-    one is its own trust anchor. Anchors cannot be removed from a context: after a change of the
-    registry, the next handshake gets a new one.
+    one is a trust anchor of its own. Anchors can be added to a context and not removed from it:
+    who holds one that is registered no more is turned away after the handshake.
     """
 
     def __init__(self, registry: Registry, state_dir: Path) -> None:
@@ -196,60 +218,85 @@ class Trust:
         self._chain = state_dir / "server.pem"
         self.ca_file = state_dir / "ca.pem"
         """The authority that clients check the broker against, in place of Amazon Root CA 1."""
-        self._context: ssl.SSLContext | None = None
         self._revision = -1
-        self._names: WeakKeyDictionary[ssl.SSLObject, str | None] = WeakKeyDictionary()
+        self._pems: dict[str, str] = {}
+        self._names: WeakKeyDictionary[ssl.SSLObject, str] = WeakKeyDictionary()
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         ca = _authority(self.ca_file, state_dir / "ca.key")
-        write_whole(self._chain, ca.issue_cert(*NAMES).private_key_and_cert_chain_pem.bytes())
+        write_whole(self._chain, ca.issue_cert(HOST).private_key_and_cert_chain_pem.bytes())
+        self._anchored = self._without_anchors()
+        self._successor: _Anchored | None = None
 
     def context(self) -> ssl.SSLContext:
         """Return the context for a handshake that begins now."""
-        context = self._context
-        if (
-            context is None
-            or self._revision != self._registry.revision
-            or context.session_stats()["number"] > _HANDSHAKES_REMEMBERED
-        ):
+        if self._revision != self._registry.revision:
             # Before the certificates are read: after a change meanwhile, the next handshake
             # reads them again.
             self._revision = self._registry.revision
-            context = self._context = self._build()
-        return context
+            self._pems = self._registry.pems()
+            self._anchored.load(self._pems)
+        self._renew()
+        return self._anchored.context
 
     def peer(self, tls: ssl.SSLObject, address: str) -> Peer:
         """Return what a finished handshake has shown of the client, who comes from *address*."""
         der = tls.getpeercert(binary_form=True)
         certificate_id = hashlib.sha256(der).hexdigest() if der else None
-        return Peer(address, certificate_id, self._names.get(tls))
+        return Peer(address, certificate_id, self._names[tls])
 
-    def _build(self) -> ssl.SSLContext:
+    def _renew(self) -> None:
+        """Replace a context that holds too much, a few anchors at each handshake."""
+        left_over = len(self._anchored.ids) - len(self._pems)
+        remembered = self._anchored.context.session_stats()["number"]
+        if left_over > _ANCHORS_LEFT_OVER or remembered > _HANDSHAKES_REMEMBERED:
+            self._successor = self._successor or self._without_anchors()
+        if self._successor:
+            self._successor.load(self._pems, most=_ANCHORS_PER_HANDSHAKE)
+            if self._successor.ids >= self._pems.keys():
+                self._anchored, self._successor = self._successor, None
+
+    def _without_anchors(self) -> "_Anchored":
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self._chain)
         context.verify_mode = ssl.CERT_REQUIRED
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        # A resumed session would not be checked against the registry.
+        # A ticket would outlive the context, and what is remembered with it.
         context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
         context.num_tickets = 0
-        context.sni_callback = lambda tls, name, _: self._names.update({tls: name})
+        context.sni_callback = self._take_name
         context.set_alpn_protocols(["x-amzn-mqtt-ca"])
-        anchors = [found.pem for found in self._registry.certificates()]
-        try:
-            if anchors:
-                context.load_verify_locations(cadata="\n".join(anchors))
-        except ssl.SSLError:
-            _load_each(context, anchors)
-        return context
+        return _Anchored(context)
+
+    def _take_name(self, tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> int | None:
+        if name is None or _is_address(name):
+            return ssl.AlertDescription.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+        self._names[tls] = name
+        return None
 
 
-def _load_each(context: ssl.SSLContext, anchors: list[str]) -> None:
-    for pem in anchors:
-        try:
-            context.load_verify_locations(cadata=pem)
-        except ssl.SSLError:
-            # moto registers any text as a certificate; this one just cannot connect.
-            continue
+class _Anchored:
+    """A TLS context, and which certificates are its trust anchors."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.context = context
+        self.ids: set[str] = set()
+
+    def load(self, pems: Mapping[str, str], *, most: int | None = None) -> None:
+        """Add the certificates that it does not have yet, or *most* of them."""
+        for certificate_id in list(islice(pems.keys() - self.ids, most)):
+            self.ids.add(certificate_id)
+            # moto registers any text as a certificate; such a one just cannot connect.
+            with suppress(ssl.SSLError, TypeError, ValueError):
+                self.context.load_verify_locations(cadata=pems[certificate_id])
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _authority(certificate: Path, key: Path) -> trustme.CA:
@@ -265,10 +312,7 @@ def _authority(certificate: Path, key: Path) -> trustme.CA:
 def explain(error: ssl.SSLError) -> str:
     """Say in one sentence what went wrong in a handshake, and what to do about it."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            "the client's certificate is not one that is registered here, or it is not valid "
-            f"({error.verify_message}): create one in this sandbox, or register it"
-        )
+        return f"{NOT_REGISTERED}, or it is not valid ({error.verify_message}): {REGISTER_IT}"
     reason = error.reason or str(error)
     return _REASONS.get(reason, f"the TLS handshake failed: {reason.replace('_', ' ').lower()}")
 
@@ -278,6 +322,10 @@ _CA_UNKNOWN = "the client does not trust this broker: give it the sandbox's ca_f
 _REASONS = {
     "PEER_DID_NOT_RETURN_A_CERTIFICATE": (
         "the client showed no certificate: give it the device's certificate and private key"
+    ),
+    "CALLBACK_FAILED": (
+        "the client did not say which host it connects to (SNI in its TLS handshake), as AWS IoT "
+        f"requires: connect to the name {HOST}, not to 127.0.0.1"
     ),
     "HTTP_REQUEST": _NOT_TLS,
     "WRONG_VERSION_NUMBER": _NOT_TLS,

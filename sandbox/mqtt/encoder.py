@@ -64,11 +64,9 @@ def puback(
 
 
 def suback(version: int, packet_id: int, codes: Sequence[int], why: str = "") -> bytes:
-    """Answer each filter of a SUBSCRIBE with the granted QoS, or with a reason code from 0x80."""
+    """Answer each filter of a SUBSCRIBE with the granted QoS, or with a reason code (MQTT 5)."""
     head = packet_id.to_bytes(2, "big")
-    if version == V5:
-        return _packet(0x90, head + _reason_string(why) + bytes(codes))
-    return _packet(0x90, head + bytes(min(code, 0x80) for code in codes))
+    return _packet(0x90, head + (_reason_string(why) if version == V5 else b"") + bytes(codes))
 
 
 def unsuback(version: int, packet_id: int, codes: Sequence[int]) -> bytes:

@@ -15,8 +15,9 @@ SUBSCRIPTIONS_PER_CONNECTION = 50
 UNACKNOWLEDGED = 100
 """QoS 1 messages on their way to one client."""
 TOPIC_ALIASES = 8
-KEEP_ALIVE_SECONDS = 1200
-"""The longest keep-alive; also that of a client that asks for none."""
+KEEP_ALIVE_SECONDS_MIN = 30
+KEEP_ALIVE_SECONDS_MAX = 1200
+"""Also that of a client that asks for none."""
 SESSION_SECONDS = 3600
 """How long an MQTT 3.1.1 session outlives its connection."""
 SESSION_SECONDS_MAX = 7 * 24 * 3600
@@ -27,7 +28,7 @@ PROPERTIES_BYTES = 8 * 1024
 PROPERTY_WEIGHT = 256
 """Bytes that each property of a waiting message counts for: Python keeps it as objects."""
 CONNECTIONS = 900
-"""Fits under the usual 1024 open files of a process."""
+"""Each is an open file: at its start the sandbox raises its limit of those to have the room."""
 SESSIONS = 2000
 """In one account and Region, those of clients that are away included."""
 QUEUED_MESSAGES = 1000

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from sandbox.mqtt import limits
 from sandbox.mqtt.packets import ReasonCode, RefusedError
+from sandbox.mqtt.reserved import BASIC_INGEST, service_published_to, service_subscribed_to
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -15,13 +16,17 @@ V = TypeVar("V")
 
 @lru_cache(maxsize=1024)
 def check_topic(topic: str) -> None:
-    """Raise RefusedError unless a message can be published to *topic*."""
-    _check_size(topic, "topic", ReasonCode.TOPIC_NAME_INVALID)
+    """Raise RefusedError unless a message can be published to *topic*.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/iot-basic-ingest.html
+    """
+    _check_size(BASIC_INGEST.sub("", topic), "topic", ReasonCode.TOPIC_NAME_INVALID)
     if "+" in topic or "#" in topic:
         raise RefusedError(
             ReasonCode.TOPIC_NAME_INVALID,
             "a message is published to one topic: + and # belong in the filter of a subscription",
         )
+    service_published_to(topic)
 
 
 def check_filter(topic_filter: str) -> None:
@@ -39,6 +44,7 @@ def check_filter(topic_filter: str) -> None:
             ReasonCode.TOPIC_FILTER_INVALID,
             "in a topic filter + and # stand alone between slashes, and # comes last",
         )
+    service_subscribed_to(topic_filter)
 
 
 def _check_size(topic: str, what: str, code: ReasonCode) -> None:

@@ -1,0 +1,88 @@
+"""The topics that begin with $: AWS IoT keeps them for its services.
+
+Source: https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html
+"""
+
+import re
+from functools import lru_cache
+
+from sandbox.mqtt.packets import ReasonCode, RefusedError
+
+_RULE = "rules/[A-Za-z0-9_]{1,128}"
+BASIC_INGEST = re.compile(rf"\A\$aws/{_RULE}/(?=.)", re.DOTALL)
+"""How a topic begins that calls a rule; AWS's limits are those of what follows."""
+_FORMAT = "(?:cbor|json)"
+_THING = "things/[^/]+"
+_PUBLISH = {
+    "rules": rf"{_RULE}(?:/.*)?",
+    "device shadows over MQTT": rf"{_THING}/shadow(?:/name/[^/]+)?/(?:get|update|delete)",
+    "jobs": rf"{_THING}/jobs/(?:get|start-next|[^/]+/(?:get|update))",
+    "Device Defender": rf"{_THING}/defender/metrics/{_FORMAT}",
+    "file delivery": rf"{_THING}/streams/[^/]+/(?:get|describe)/{_FORMAT}",
+    "fleet provisioning": (
+        rf"certificates/create(?:-from-csr)?/{_FORMAT}"
+        rf"|provisioning-templates/[^/]+/provision/{_FORMAT}"
+    ),
+    "device location": r"device_location/[^/]+/get_position_estimate",
+    "commands": rf"commands/(?:things|clients)/[^/]+/executions/[^/]+/response(?:/{_FORMAT})?",
+}
+"""What a client may publish to, below ``$aws/``, by the service that it is for."""
+_SUBSCRIBE = {
+    "device shadows over MQTT": rf"{_THING}/shadow/.+",
+    "jobs": rf"{_THING}/jobs/.+",
+    "Device Defender": rf"{_THING}/defender/metrics/.+",
+    "file delivery": rf"{_THING}/streams/.+",
+    "secure tunneling": rf"{_THING}/tunnels/.+",
+    "fleet provisioning": r"(?:certificates|provisioning-templates)/.+",
+    "events": r"events/.+",
+    "SiteWise": r"sitewise/.+",
+    "device location": r"device_location/.+",
+    "commands": r"commands/.+",
+}
+"""What a client may subscribe to: a filter that names the service, whatever its wildcards."""
+
+
+class ReservedTopicError(RefusedError):
+    """A topic that AWS IoT keeps for itself; whoever asks for it is cut off."""
+
+
+@lru_cache(maxsize=1024)
+def service_published_to(topic: str) -> str:
+    """Return which of AWS IoT's services takes what is published to *topic*.
+
+    Returns:
+        Its name; empty for a topic of one's own.
+
+    Raises:
+        ReservedTopicError: the topic begins with $, and none takes it.
+    """
+    return _service(
+        topic, _PUBLISH, ReasonCode.TOPIC_NAME_INVALID, "none of them takes messages on this one"
+    )
+
+
+def service_subscribed_to(topic_filter: str) -> str:
+    """Return which of AWS IoT's services publishes to what *topic_filter* matches.
+
+    Returns:
+        Its name; empty for topics of one's own.
+
+    Raises:
+        ReservedTopicError: the filter begins with $, and none does.
+    """
+    return _service(
+        topic_filter, _SUBSCRIBE, ReasonCode.TOPIC_FILTER_INVALID, "this filter names none of them"
+    )
+
+
+def _service(topic: str, allowed: dict[str, str], code: ReasonCode, wrong: str) -> str:
+    if not topic.startswith("$"):
+        return ""
+    for service, below in allowed.items():
+        if re.fullmatch(rf"\$aws/(?:{below})", topic, re.DOTALL):
+            return service
+    raise ReservedTopicError(
+        code,
+        f"AWS IoT keeps the topics that begin with $ for its services, and {wrong}: "
+        "choose a topic without the $",
+    )
