@@ -14,14 +14,17 @@ import psutil
 from bench.broker_load import Load
 from bench.broker_servers import (
     DEVICES,
+    change,
     make_certificates,
     start_bare,
+    start_changing,
     start_mosquitto,
     start_sandbox,
 )
 
 ROUNDS = 15
 CONNECTS = 12
+CERTIFICATES = (1, 1000)
 Running = tuple[subprocess.Popen[str], int]
 Sides = Mapping[str, Callable[[], float]]
 
@@ -41,6 +44,9 @@ def main() -> None:
             else:
                 print("mosquitto is not installed: no comparison (apt-get install mosquitto)")
             measure(folder, servers)
+            for count in CERTIFICATES:
+                servers[f"broker{count}"] = start_changing(folder, count)
+            measure_changes(folder, servers)
         finally:
             for server, _ in servers.values():
                 server.kill()
@@ -79,6 +85,28 @@ def measure(folder: Path, servers: dict[str, Running]) -> None:
     print(f"memory with {DEVICES} devices: {with_devices(folder, process, port):.0f} MB")
 
 
+def measure_changes(folder: Path, servers: dict[str, Running]) -> None:
+    """Measure a connect that comes right after one more certificate was registered."""
+
+    def connects(name: str, context: ssl.SSLContext) -> float:
+        server, port = servers[name]
+        change(server)
+        return per_second(1, lambda: connect(port, context))
+
+    names = [f"broker{count}" for count in CERTIFICATES]
+    sides = {
+        name: partial(connects, name, client_context(folder, "device", name)) for name in names
+    }
+    report("connects/s after a change of 1 and of 1000 certificates", sides, names[0])
+
+
+def connect(port: int, context: ssl.SSLContext) -> None:
+    """Connect, wait for the welcome, hang up."""
+    client = Load(port, context)
+    client.connect("bench-connect")
+    client.close()
+
+
 def report(what: str, sides: Sides, against: str) -> None:
     """Measure the sides in turn, and print the medians and their ratios."""
     rates: dict[str, list[float]] = {name: [] for name in sides}
@@ -105,11 +133,11 @@ def per_second(count: int, work: Callable[[], None]) -> float:
 def connect_many(name: str, port: int, context: ssl.SSLContext) -> None:
     """Connect, wait for the welcome, hang up; the bare server's welcome is one byte."""
     for _ in range(CONNECTS):
+        if name != "bare TLS":
+            connect(port, context)
+            continue
         client = Load(port, context)
-        if name == "bare TLS":
-            client.read(1)
-        else:
-            client.connect("bench-connect")
+        client.read(1)
         client.close()
 
 
@@ -128,7 +156,7 @@ def with_devices(folder: Path, process: subprocess.Popen[str], port: int) -> flo
 
 def client_context(folder: Path, device: str, server: str) -> ssl.SSLContext:
     """Return the TLS context with which a device connects to a server."""
-    ca = folder / "broker" / "ca.pem" if server == "broker" else folder / "ca.pem"
+    ca = folder / server / "ca.pem" if server.startswith("broker") else folder / "ca.pem"
     context = ssl.create_default_context(cafile=str(ca))
     context.load_cert_chain(folder / f"{device}.pem", folder / f"{device}.key")
     return context
