@@ -13,7 +13,6 @@ from sandbox.broker import RefusedError
 from sandbox.gaps.operations import Answer, overriding
 from sandbox.gaps.served import NotImplementedException
 from sandbox.mqtt.packets import Properties, Property
-from sandbox.mqtt.properties import Reader, encode_properties, read_properties
 from sandbox.mqtt.topics import check_topic
 
 if TYPE_CHECKING:
@@ -70,8 +69,8 @@ _FORMATS = {None: None, "UNSPECIFIED_BYTES": 0, "UTF8_DATA": 1}
 
 
 def _properties(request: IoTDataPlaneResponse) -> Properties:
-    """Read the MQTT 5 properties of a message: as a device's packet would have them."""
-    given = {
+    """Read the MQTT 5 properties of a message; the broker refuses what MQTT cannot carry."""
+    given: dict[Property, Any] = {
         Property.PAYLOAD_FORMAT: _FORMATS[request._get_param("payloadFormatIndicator")],
         Property.MESSAGE_EXPIRY: request._get_param("messageExpiry"),
         Property.CONTENT_TYPE: request._get_param("contentType"),
@@ -79,15 +78,10 @@ def _properties(request: IoTDataPlaneResponse) -> Properties:
         Property.CORRELATION_DATA: _decoded(request._get_param("correlationData")),
         Property.USER_PROPERTY: _pairs(request._get_param("userProperties")),
     }
-    properties: Properties = {name: value for name, value in given.items() if value is not None}
+    properties = {name: value for name, value in given.items() if value is not None}
     if Property.RESPONSE_TOPIC in properties:
-        check_topic(str(properties[Property.RESPONSE_TOPIC]))
-    try:
-        return read_properties(Reader(encode_properties(properties)), frozenset(given))
-    except (OverflowError, UnicodeEncodeError) as problem:
-        raise InvalidRequestException(
-            f"A property has no place in a packet: {problem}"
-        ) from problem
+        check_topic(properties[Property.RESPONSE_TOPIC])
+    return properties
 
 
 def _decoded(text: str | None) -> bytes | None:

@@ -13,10 +13,8 @@ from moto.core.responses import BaseResponse
 
 from sandbox.gaps.operations import Answer, Method
 
-_PAGES = {
-    "marker": "marker pageSize",
-    "token": "nextToken maxResults",
-}
+_MARKER = "marker pageSize"
+_TOKEN = "nextToken maxResults"  # noqa: S105  parameters
 _GROUP = (
     "thingGroupProperties.thingGroupDescription thingGroupProperties.attributePayload.attributes"
 )
@@ -28,27 +26,26 @@ SERVED: dict[str, str] = {
     "UpdateThing": "thingName thingTypeName removeThingType expectedVersion "
     "attributePayload.attributes attributePayload.merge",
     "DeleteThing": "thingName expectedVersion",
-    "ListThings": "attributeName attributeValue usePrefixAttributeValue thingTypeName "
-    + _PAGES["token"],
+    "ListThings": "attributeName attributeValue usePrefixAttributeValue thingTypeName " + _TOKEN,
     # Thing types
     "CreateThingType": "thingTypeName thingTypeProperties.thingTypeDescription "
     "thingTypeProperties.searchableAttributes tags",
     "DescribeThingType": "thingTypeName",
     "DeprecateThingType": "thingTypeName undoDeprecate",
     "DeleteThingType": "thingTypeName",
-    "ListThingTypes": "thingTypeName " + _PAGES["token"],
+    "ListThingTypes": "thingTypeName " + _TOKEN,
     # Thing groups
     "CreateThingGroup": f"thingGroupName parentGroupName {_GROUP} tags",
     "DescribeThingGroup": "thingGroupName",
     "UpdateThingGroup": f"thingGroupName expectedVersion {_GROUP} "
     "thingGroupProperties.attributePayload.merge",
     "DeleteThingGroup": "thingGroupName expectedVersion",
-    "ListThingGroups": "parentGroup namePrefixFilter recursive " + _PAGES["token"],
+    "ListThingGroups": "parentGroup namePrefixFilter recursive " + _TOKEN,
     "AddThingToThingGroup": "thingGroupName thingGroupArn thingName thingArn",
     "RemoveThingFromThingGroup": "thingGroupName thingGroupArn thingName thingArn",
     "UpdateThingGroupsForThing": "thingName thingGroupsToAdd thingGroupsToRemove",
-    "ListThingsInThingGroup": "thingGroupName recursive " + _PAGES["token"],
-    "ListThingGroupsForThing": "thingName " + _PAGES["token"],
+    "ListThingsInThingGroup": "thingGroupName recursive " + _TOKEN,
+    "ListThingGroupsForThing": "thingName " + _TOKEN,
     # Certificates
     "CreateKeysAndCertificate": "setAsActive",
     "CreateCertificateFromCsr": "certificateSigningRequest setAsActive",
@@ -56,12 +53,12 @@ SERVED: dict[str, str] = {
     "DescribeCertificate": "certificateId",
     "UpdateCertificate": "certificateId newStatus",
     "DeleteCertificate": "certificateId forceDelete",
-    "ListCertificates": "ascendingOrder " + _PAGES["marker"],
+    "ListCertificates": "ascendingOrder " + _MARKER,
     # Policies
     "CreatePolicy": "policyName policyDocument tags",
     "GetPolicy": "policyName",
     "DeletePolicy": "policyName",
-    "ListPolicies": "ascendingOrder " + _PAGES["marker"],
+    "ListPolicies": "ascendingOrder " + _MARKER,
     "CreatePolicyVersion": "policyName policyDocument setAsDefault",
     "GetPolicyVersion": "policyName policyVersionId",
     "SetDefaultPolicyVersion": "policyName policyVersionId",
@@ -70,16 +67,16 @@ SERVED: dict[str, str] = {
     # What is attached to what
     "AttachPolicy": "policyName target",
     "DetachPolicy": "policyName target",
-    "ListAttachedPolicies": "target " + _PAGES["marker"],
-    "ListTargetsForPolicy": "policyName " + _PAGES["marker"],
+    "ListAttachedPolicies": "target " + _MARKER,
+    "ListTargetsForPolicy": "policyName " + _MARKER,
     "AttachPrincipalPolicy": "policyName principal",
     "DetachPrincipalPolicy": "policyName principal",
-    "ListPrincipalPolicies": "principal " + _PAGES["marker"],
-    "ListPolicyPrincipals": "policyName " + _PAGES["marker"],
+    "ListPrincipalPolicies": "principal " + _MARKER,
+    "ListPolicyPrincipals": "policyName " + _MARKER,
     "AttachThingPrincipal": "thingName principal",
     "DetachThingPrincipal": "thingName principal",
-    "ListThingPrincipals": "thingName " + _PAGES["token"],
-    "ListPrincipalThings": "principal " + _PAGES["token"],
+    "ListThingPrincipals": "thingName " + _TOKEN,
+    "ListPrincipalThings": "principal " + _TOKEN,
     # Tags
     "TagResource": "resourceArn tags",
     "UntagResource": "resourceArn tagKeys",
