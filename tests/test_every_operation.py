@@ -11,12 +11,14 @@ from typing import Any
 import in_process
 import lessons
 import pytest
+import test_gaps
+import test_gaps_data
 import worlds
 from botocore import xform_name
 from botocore.model import OperationModel, Shape, StructureShape
 
 from helpers import closing
-from sandbox.gaps.operations import model, violations
+from sandbox.gaps.operations import model, overrides, violations
 from sandbox.gaps.served import SERVED
 from sandbox.process import ACCOUNT, REGION
 
@@ -302,6 +304,13 @@ def leaves(shape: Shape, path: str) -> Iterator[str]:
             yield from leaves(member, f"{path}.{name}")
     else:
         yield path
+
+
+def test_each_gap_has_its_test() -> None:
+    gaps = {gap.__name__ for each in overrides.values() for gap in each}
+    assert gaps
+    tests = {*dir(test_gaps), *dir(test_gaps_data)}
+    assert {f"test_{gap}" for gap in gaps} - tests == set()
 
 
 LISTS = [

@@ -2,9 +2,9 @@
 
 ``served`` lists what the sandbox serves; all else it refuses by name. A correction of an operation
 that moto has stands behind ``@overriding("its_name")``, in the file of its subject; an operation
-that moto lacks is listed in ``_ADDED``. Each has a test of its name in ``tests/test_gaps.py``, and
-``tests/test_every_operation.py`` calls every operation; delete both function and test once moto has
-closed the gap.
+that moto lacks is listed in ``_ADDED``. Each has a test of its name in ``tests/test_gaps.py``, or
+``tests/test_gaps_data.py`` for shadows; delete both once moto has closed the gap.
+``tests/test_every_operation.py`` calls every operation.
 """
 
 import inspect

@@ -60,7 +60,9 @@ def publish(broker: "Broker", request: IoTDataPlaneResponse) -> str:
         )
     except RefusedError as problem:
         if problem.problem == "UNANSWERED":
-            raise NotImplementedException("Publish's topic: it is of another service") from problem
+            raise NotImplementedException(
+                "Publish's topic where another service listens"
+            ) from problem
         raise InvalidRequestException(problem.reason) from problem
     return "{}"
 
