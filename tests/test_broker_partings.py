@@ -68,9 +68,7 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 def test_a_client_that_goes_without_disconnect_leaves_its_will(sandbox, listener, way, version):
     device = sandbox.registered()
-    context = context_of(device)
-    context.maximum_version = version
-    with RawClient(context, device.port) as client:
+    with RawClient(context_of(device, version), device.port) as client:
         client.connect("button", will=WILL)
         assert sandbox.connections == 2
         WAYS[way](client)
@@ -103,16 +101,27 @@ def test_a_client_that_goes_in_its_handshake_is_forgotten(sandbox, said):
     assert not sandbox.log.lines
 
 
-def test_a_good_bye_in_place_of_a_handshake(sandbox):
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_good_bye_in_the_middle_of_a_handshake(sandbox, version):
+    outgoing = ssl.MemoryBIO()
+    tls = context_of(sandbox.registered(), version).wrap_bio(
+        ssl.MemoryBIO(), outgoing, server_hostname="localhost"
+    )
+    with suppress(ssl.SSLWantReadError):
+        tls.do_handshake()
     with socket.create_connection(("127.0.0.1", sandbox.port), 5) as plain:
-        plain.sendall(b"\x15\x03\x01\0\x02\x01\0")
-        while plain.recv(100):
+        plain.sendall(outgoing.read())
+        assert plain.recv(65536)
+        plain.sendall(b"\x15\x03\x03\0\x02\x01\0")
+        while plain.recv(65536):
             pass
     assert eventually(lambda: not sandbox.broker._services.connections)
+    assert not sandbox.log.lines
 
 
 def fill(sandbox: Sandbox, deaf: RawClient, other: RawClient, *, until_paused: bool) -> None:
     """Send to a client that does not read, until something waits in the broker for it."""
+    deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # it grows no more
     (connection,) = (
         each for each in sandbox.broker._services.connections if each.client.version == 5
     )
@@ -155,5 +164,9 @@ def test_a_client_that_never_reads_what_waits_is_gone_after_its_good_bye(
         assert eventually(lambda: len(sandbox.broker._services.connections) == 2)
 
 
-def context_of(device: TlsDevice) -> ssl.SSLContext:
-    return client_context(device.ca, device.certificate, device.key)
+def context_of(
+    device: TlsDevice, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
+) -> ssl.SSLContext:
+    context = client_context(device.ca, device.certificate, device.key)
+    context.maximum_version = version
+    return context
