@@ -78,6 +78,7 @@ def test_a_peer_without_a_registered_certificate_is_hung_up_on(broker, certifica
     link.handler.opened(Peer("127.0.0.1", certificate_id, "localhost"))
     assert link.closing
     assert not link.to_peer
+    assert broker.log.lines[0].startswith("refused (REFUSED): TLS for client -")
     assert "registered here: create one in this sandbox, or register it" in broker.log.lines[0]
 
 

@@ -17,6 +17,8 @@ from sandbox.mqtt.topics import check_filter, check_topic
 SHADOW = "$aws/things/lamp/shadow"
 ALLOWED_TOPICS = {
     "$aws/rules/Buildings": "rules",
+    "$aws/rules/Buildings/": "rules",
+    f"$aws/rules/{'x' * 128}/floor": "rules",
     "$aws/rules/Buildings/floor/2": "rules",
     f"{SHADOW}/get": "device shadows over MQTT",
     f"{SHADOW}/update": "device shadows over MQTT",
@@ -41,6 +43,7 @@ REFUSED_TOPICS = [
     "$aws/rules/",
     "$aws/rules//floor",
     "$aws/rules/no-rule's-name/floor",
+    f"$aws/rules/{'x' * 129}/floor",
     SHADOW,
     f"{SHADOW}/get/accepted",
     f"{SHADOW}/name//get",
