@@ -1,10 +1,13 @@
 """Who is in a class: each learner's AWS account, and the access key id that opens it."""
 
 import json
+import logging
+import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from sandbox.errors import SandboxError
 from sandbox.files import write_whole
@@ -12,6 +15,7 @@ from sandbox.files import write_whole
 TEACHERS_ACCOUNT = "123456789012"
 """The account of a sandbox without a class, so that what a teacher shows looks like the lesson."""
 _FIRST_LEARNERS_ACCOUNT = 200_000_000_001
+_log = logging.getLogger("sandbox")
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,8 @@ def read(file: Path) -> list[Member]:
         SandboxError: it cannot be read, or it is not a list of members.
     """
     try:
-        return [Member(**each) for each in json.loads(file.read_text())]
-    except (OSError, ValueError, TypeError) as problem:
+        return [_member(each) for each in json.loads(file.read_text())]
+    except (OSError, ValueError, TypeError, RecursionError) as problem:
         raise SandboxError(f"The class's list of members cannot be read: {problem}") from problem
 
 
@@ -62,15 +66,42 @@ class Members:
     """The members of a class by their access keys; the list is read again when it has changed."""
 
     def __init__(self, file: Path) -> None:
+        """Read the list.
+
+        Raises:
+            SandboxError: it cannot be read.
+        """
         self._file = file
-        self._seen: tuple[int, int] | None = None
-        self._by_key: dict[str, Member] = {}
+        self._seen = self._stamp()
+        self._by_key = {member.key: member for member in read(file)}
 
     def holder(self, key: str) -> Member | None:
-        """Return the member whose access key id this is; ``None`` where it is nobody's."""
-        written = self._file.stat()
-        now = (written.st_mtime_ns, written.st_ino)
+        """Return the member whose access key id this is; ``None`` where it is nobody's.
+
+        A list that can no longer be read counts as it was; the log says so, once.
+        """
+        now = self._stamp()
         if now != self._seen:
-            self._by_key = {member.key: member for member in read(self._file)}
             self._seen = now
+            try:
+                self._by_key = {member.key: member for member in read(self._file)}
+            except SandboxError as problem:
+                _log.error("%s. The class goes on with the members that it had.", problem)
         return self._by_key.get(key)
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        try:
+            written = self._file.stat()
+        except OSError:
+            return None
+        return written.st_mtime_ns, written.st_ino, written.st_size
+
+
+def _member(fields: dict[str, Any]) -> Member:
+    found = Member(**fields)
+    texts = found.name, found.account, found.key
+    if not all(isinstance(text, str) for text in texts) or type(found.teacher) is not bool:
+        raise TypeError("a member has a name, an account and a key, each a text")
+    if not re.fullmatch("[0-9]{12}", found.account):
+        raise ValueError(f"{found.account!r} is no account")
+    return found

@@ -2,9 +2,11 @@
 
 import json
 import urllib.request
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, Protocol, Self
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -21,6 +23,13 @@ class Sandbox:
     region: str
     account: str
     pid: int
+    version: str = ""
+    """Of the program that it runs, see :func:`sandbox.process.version`; empty before 2026-12."""
+
+    @property
+    def port(self) -> int:
+        """Where the control plane listens."""
+        return urlsplit(self.endpoint_url).port or 0
 
     def to_json(self) -> dict[str, Any]:
         """Return its fields as values that JSON can hold."""
@@ -29,10 +38,26 @@ class Sandbox:
     @classmethod
     def from_json(cls, answer: object) -> Self | None:
         """Read what :meth:`to_json` returned; ``None`` where it is something else."""
-        try:
-            return cls(**answer) if isinstance(answer, dict) else None
-        except TypeError:
+        if not isinstance(answer, dict):
             return None
+        named = {field.name: answer[field.name] for field in fields(cls) if field.name in answer}
+        try:
+            found = cls(**named)
+            return found if found._is_sound() else None
+        except (TypeError, ValueError):  # ValueError: a port that is none
+            return None
+
+    def _is_sound(self) -> bool:
+        parts = urlsplit(self.endpoint_url)
+        texts = (self.mqtt_host, self.ca_file, self.region, self.account, self.version)
+        return (
+            all(isinstance(text, str) for text in texts)
+            and type(self.mqtt_port) is type(self.pid) is int
+            and parts.scheme in ("http", "https")
+            and bool(parts.hostname and parts.port)
+            and 0 < self.mqtt_port < 2**16
+            and 0 <= self.pid < 2**31
+        )
 
 
 @dataclass(frozen=True)
@@ -117,13 +142,13 @@ class HttpLine:
     def _ask(self, method: str, page: str) -> object:
         # No proxy: whatever the environment says, this stays on the machine.
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        request = urllib.request.Request(  # noqa: S310  a sandbox's address
-            f"{self.endpoint_url}/_sandbox/{page}",
-            headers={"Authorization": f"Credential={self._access_key}/"},
-            method=method,
-        )
         try:
+            request = urllib.request.Request(  # noqa: S310  a sandbox's address
+                f"{self.endpoint_url}/_sandbox/{page}",
+                headers={"Authorization": f"Credential={self._access_key}/"},
+                method=method,
+            )
             with direct.open(request, timeout=self._timeout) as answer:
                 return json.load(answer)
-        except (OSError, ValueError):  # URLError and HTTPError are OSErrors
-            return None
+        except (OSError, HTTPException, ValueError, RecursionError):
+            return None  # no answer, or none of a sandbox: URLError and HTTPError are OSErrors

@@ -1,16 +1,19 @@
 """The sandbox as a process: find it, start it, stop it. Loads neither moto nor boto3."""
 
+import hashlib
 import json
 import os
+import stat
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib import metadata
 from pathlib import Path
 
 import psutil
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from sandbox.errors import SandboxError
 from sandbox.line import HttpLine, Sandbox
@@ -21,6 +24,12 @@ PROJECT = Path(__file__).parents[1]
 """The folder that holds the packages: a checkout's, or Python's site-packages."""
 STARTING_TAKES_AT_MOST = 60.0
 """Seconds. It takes about two; a class that starts thirty at once on two cores takes longer."""
+STOPPING_TAKES_AT_MOST = 10.0
+"""Seconds; one that takes longer is killed, which costs nothing that it has answered."""
+START_LOG = "start.log"
+"""What Python itself said at the last start; the sandbox's own log is another."""
+_HEALING_TAKES_AT_MOST = 3.0
+"""Seconds. A running sandbox looks each second whether its sandbox.json is as it wrote it."""
 _MODULES = ("sandbox", "helpers.sandbox")
 """What ``python -m`` runs; the second was the sandbox's name until 2026-11."""
 
@@ -46,8 +55,20 @@ def last_known(folder: Path) -> Sandbox | None:
     """Return what the last sandbox that ran on *folder* said of itself, running or not."""
     try:
         return Sandbox.from_json(json.loads((folder / "sandbox.json").read_text()))
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
+
+
+def version() -> str:
+    """Return what tells the program that is installed now from another: a digest of its source.
+
+    It is read anew at each call: a notebook may have been open since before an update.
+    """
+    digest = hashlib.sha256(metadata.version("moto").encode())
+    for package in ("iot_policy", "sandbox"):
+        for file in sorted((PROJECT / package).rglob("*.py")):
+            digest.update(f"\n{file.relative_to(PROJECT)}\n".encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def running(folder: Path) -> Sandbox | None:
@@ -55,13 +76,15 @@ def running(folder: Path) -> Sandbox | None:
     known = last_known(folder)
     if known is None or not psutil.pid_exists(known.pid):
         return None
-    return known if HttpLine(known.endpoint_url).read("about") == known.to_json() else None
+    about = Sandbox.from_json(_line_to(known).read("about"))
+    return known if about == known else None
 
 
 def find_or_start(folder: Path, *, owner: int | None = None) -> Sandbox:
     """Return the running sandbox of *folder*, started first if need be.
 
-    However many processes call this at once, one sandbox starts.
+    However many processes call this at once, one sandbox starts. One that runs another version of
+    the program is replaced by one of this version, which knows what it knew.
 
     Args:
         folder: Where it keeps what it knows; made if it is not there.
@@ -70,14 +93,63 @@ def find_or_start(folder: Path, *, owner: int | None = None) -> Sandbox:
     Raises:
         SandboxError: it did not start; the message ends with what it said.
     """
-    _make_private(folder)
+    prepare(folder)
     with FileLock(folder / "starting.lock", timeout=STARTING_TAKES_AT_MOST):
-        found = running(folder)
-        if found is None:
-            return _start(folder, owner)
+        found = running(folder) or _start(folder, owner)
+        if found.version != version():
+            stop(folder)
+            found = _start(folder, owner)
         if owner is not None:
-            HttpLine(found.endpoint_url).change(f"owner/{owner}")
+            _line_to(found).change(f"owner/{owner}")
         return found
+
+
+def prepare(folder: Path) -> None:
+    """Make the folder of a sandbox if it is not there, and see that it is its owner's alone.
+
+    Raises:
+        SandboxError: it cannot be made or written, or others can use it; nothing is changed.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        there = folder.stat()
+        if there.st_uid != os.geteuid():
+            raise PermissionError(0, "it belongs to another user")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(0, "it cannot be written")
+        # To enter a folder without listing it, as a class's learners can, shows nothing.
+        if stat.S_IMODE(there.st_mode) & 0o066:
+            if any(folder.iterdir()) and not _has_served(folder):
+                raise PermissionError(0, "others use it, too, and it holds other things")
+            folder.chmod(0o700)
+    except OSError as problem:
+        raise SandboxError(
+            f"The sandbox cannot keep its state in {folder} ({problem.strerror}). "
+            "Set IOT_TUTORIAL_STATE_DIR to a folder of yours."
+        ) from problem
+
+
+def _has_served(folder: Path) -> bool:
+    lock = folder / "serving.lock"
+    return lock.exists() and lock.stat().st_uid == os.geteuid()
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[None]:
+    """Be the one sandbox that serves *folder*.
+
+    Raises:
+        SandboxError: another one does.
+    """
+    lock = FileLock(folder / "serving.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as problem:
+        raise SandboxError(
+            f"A sandbox already serves {folder}. Use that one, or end it: python -m sandbox --stop"
+        ) from problem
+    with lock:
+        yield
 
 
 def stop(folder: Path) -> bool:
@@ -89,14 +161,21 @@ def stop(folder: Path) -> bool:
     known = last_known(folder)
     if known is None:
         return False
-    with suppress(psutil.NoSuchProcess):
+    with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
         process = psutil.Process(known.pid)
         # It may be ending already; or its number may be another process's by now.
         if is_sandbox(process.cmdline()):
             process.terminate()
-            _wait_until_gone(process)
+            if not _is_gone(process, within=STOPPING_TAKES_AT_MOST):
+                process.kill()
+                _is_gone(process, within=STOPPING_TAKES_AT_MOST)
             return True
     return False
+
+
+def _line_to(sandbox: Sandbox) -> HttpLine:
+    # Whatever a damaged file says, what is asked here stays on the machine.
+    return HttpLine(f"http://127.0.0.1:{sandbox.port}")
 
 
 def is_sandbox(command: Sequence[str]) -> bool:
@@ -113,28 +192,28 @@ def is_sandbox(command: Sequence[str]) -> bool:
     return option == "-m" and next(arguments, None) in _MODULES
 
 
-def _wait_until_gone(process: psutil.Process) -> None:
+def last_words(log: Path) -> str:
+    """Return the last line of what a process said that did not start."""
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
+def _is_gone(process: psutil.Process, *, within: float) -> bool:
+    give_up = time.monotonic() + within
     # A process that has ended and whose parent has not asked for its status yet is gone, too.
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > give_up:
+            return False
         time.sleep(0.02)
-
-
-def _make_private(folder: Path) -> None:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
-    except OSError as problem:
-        raise SandboxError(
-            f"The sandbox cannot keep its state in {folder} ({problem.strerror}). "
-            "Set IOT_TUTORIAL_STATE_DIR to a folder of yours."
-        ) from problem
+    return True
 
 
 def _start(folder: Path, owner: int | None) -> Sandbox:
+    """Start a sandbox and wait until it answers; or until the one does that serves already."""
     command = [sys.executable, "-m", "sandbox", "--state-dir", str(folder)]
     if owner is not None:
         command += ["--owner", str(owner)]
-    log = folder / "sandbox.log"
+    log = folder / START_LOG
     with log.open("w") as said:
         process = subprocess.Popen(
             command,
@@ -145,11 +224,13 @@ def _start(folder: Path, owner: int | None) -> Sandbox:
             start_new_session=True,  # a Ctrl-C meant for the notebook server does not reach it
         )
     give_up = time.monotonic() + STARTING_TAKES_AT_MOST
-    while time.monotonic() < give_up and process.poll() is None:
-        found = last_known(folder)
-        if found is not None and found.pid == process.pid and running(folder):
+    ended = False
+    while time.monotonic() < give_up:
+        found = running(folder)
+        if found is not None:
             return found
+        if not ended and process.poll() is not None:
+            ended, give_up = True, time.monotonic() + _HEALING_TAKES_AT_MOST
         time.sleep(0.05)
     process.kill()
-    last_words = log.read_text().strip().splitlines()[-1:] or ["it said nothing"]
-    raise SandboxError(f"The sandbox did not start: {last_words[0]} (all of it: {log})")
+    raise SandboxError(f"The sandbox did not start: {last_words(log)} (all of it: {log})")

@@ -2,19 +2,18 @@
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import time
 from pathlib import Path
 
 import psutil
-from filelock import FileLock, Timeout
 from moto.iot.models import iot_backends
 
 from sandbox import control, gaps, http_server, process
 from sandbox.accounts import Members
 from sandbox.broker import Broker
-from sandbox.errors import SandboxError
 from sandbox.faults import Faults
 from sandbox.files import write_whole
 from sandbox.front_door import FrontDoor
@@ -26,6 +25,7 @@ from sandbox.state import PRESSED, Milestones, State
 
 IDLE_SECONDS = 8 * 3600.0
 """A sandbox that nobody owns ends after that long without a request or a device."""
+_log = logging.getLogger("sandbox")
 
 
 class Server:
@@ -36,7 +36,7 @@ class Server:
         folder: Path,
         *,
         owner: int | None = None,
-        members: Path | None = None,
+        members: Members | None = None,
         faults: int | None = None,
     ) -> None:
         """Set up a sandbox.
@@ -44,21 +44,25 @@ class Server:
         Args:
             folder: Where it keeps what it knows.
             owner: A process id; the sandbox ends when that process has gone.
-            members: The file that lists a class, each of whom has an account; without it, any
-                access key opens the one account.
+            members: A class, each of whom has an account; without it, any access key opens the one
+                account.
             faults: The seed of a plan of throttling, errors and lost answers; without it, there are
                 none.
+
+        Raises:
+            OSError: a file in *folder* cannot be read or written.
         """
         self._folder = folder
-        self._members = Members(members) if members else None
+        self._members = members
         self._faults = faults
         self._owners = {psutil.Process(owner)} if owner else set[psutil.Process]()
         self._owned = bool(self._owners)
         self._last_used = time.monotonic()
-        self._state = State(folder / "registry.pickle")
+        self._version = process.version()
+        self._state = State(folder / "registry")
         self._registry = Registry()
         self._broker = Broker(self._registry, state_dir=folder)
-        self._milestones = Milestones(folder / "milestones.json")
+        self._milestones = Milestones(folder / "milestones")
 
     async def run(self, port: int, mqtt_port: int) -> None:
         """Serve until SIGTERM or SIGINT, or until nobody needs it any more.
@@ -68,20 +72,8 @@ class Server:
             mqtt_port: Of the broker; 0 likewise, 8883 first.
 
         Raises:
-            SandboxError: another sandbox serves this folder, or its state cannot be read.
+            OSError: a file cannot be read or written.
         """
-        lock = FileLock(self._folder / "serving.lock")
-        try:
-            lock.acquire(blocking=False)
-        except Timeout as problem:
-            raise SandboxError(
-                f"A sandbox already serves {self._folder}. "
-                "Use that one, or end it: python -m sandbox --stop"
-            ) from problem
-        with lock:
-            await self._serve(port, mqtt_port)
-
-    async def _serve(self, port: int, mqtt_port: int) -> None:
         ending = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, ending.set)
@@ -116,6 +108,7 @@ class Server:
             region=process.REGION,
             account=process.ACCOUNT,
             pid=os.getpid(),
+            version=self._version,
         )
         self._announce()
         await self._until(ending)
@@ -123,18 +116,30 @@ class Server:
         await self._broker.stop()
 
     def _announce(self) -> None:
+        self._write_about()
+        print(json.dumps(self._here.to_json()), flush=True)  # noqa: T201  the one line that it promises
+
+    def _write_about(self) -> None:
         said = json.dumps(self._here.to_json())
         write_whole(self._folder / "sandbox.json", said.encode())
-        print(said, flush=True)  # noqa: T201  the one line that it promises
 
     async def _until(self, ending: asyncio.Event) -> None:
         while not ending.is_set() and self._needed():
             for account in self._broker.published():
                 self._milestones.reach(f"{account}/{PRESSED}")
+            self._heal_about()
             try:
                 await asyncio.wait_for(ending.wait(), timeout=1)
             except TimeoutError:
                 continue
+
+    def _heal_about(self) -> None:
+        if process.last_known(self._folder) == self._here:
+            return
+        try:
+            self._write_about()
+        except OSError as problem:
+            _log.error("Where the sandbox answers cannot be written: %s", problem)
 
     def _needed(self) -> bool:
         if self._owned:
@@ -146,8 +151,10 @@ class Server:
 
     def _changed(self) -> None:
         self._last_used = time.monotonic()
-        self._registry.changed()
-        self._state.save()
+        try:
+            self._state.save()
+        finally:
+            self._registry.changed()  # also where what was not saved has been put back
 
     def _about(self, account: str) -> object:
         return self._here.to_json() | ({"account": account} if account else {})
@@ -181,4 +188,4 @@ def _serve(application: Application, asked: int, before: int) -> HttpServer:
 
 
 def _port_of(sandbox: Sandbox | None) -> int:
-    return int(sandbox.endpoint_url.rsplit(":", 1)[1]) if sandbox else 0
+    return sandbox.port if sandbox else 0

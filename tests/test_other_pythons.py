@@ -67,7 +67,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=True,
     )
     names = [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
-    for name in [*names, ".sandbox/registry.pickle", "notebooks/keys/my-button/private.pem.key"]:
+    for name in [*names, ".sandbox/registry", "notebooks/keys/my-button/private.pem.key"]:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, copy / name) if name in names else (copy / name).touch()
     uv("build", "--quiet", "--wheel", "--out-dir", built, copy)

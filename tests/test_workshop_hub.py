@@ -132,7 +132,7 @@ def test_nobody_reads_what_is_another_s(room: Room, wrong: dict[str, list[str]])
         room.folder / "homes" / "zoe" / "notebooks" / "01-thing.ipynb",
         room.folder / "members.json",
         room.folder / "hub" / "hub.sqlite",
-        room.folder / "sandbox" / "registry.pickle",
+        room.folder / "sandbox" / "registry",
         Path(f"/proc/{lab.pid}/environ"),
     ]
     assert all(secret.exists() for secret in secrets)

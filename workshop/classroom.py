@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from helpers.errors import LessonError
-from sandbox.process import PROJECT
+from sandbox.process import PROJECT, START_LOG, last_words
 from workshop import processes
 from workshop.plan import Plan
 from workshop.processes import MARK
@@ -91,7 +91,7 @@ class Classroom:
         folder = self._folder / "sandbox"
         command = [sys.executable, "-m", "sandbox", "--state-dir", str(folder)]
         command += ["--members", str(self._plan.members), "--owner", str(os.getpid())]
-        with (folder / "sandbox.log").open("a") as log:
+        with (folder / START_LOG).open("w") as log:
             self._sandbox = subprocess.Popen(
                 command,
                 cwd=PROJECT,
@@ -104,7 +104,9 @@ class Classroom:
         assert self._sandbox.stdout
         said = self._sandbox.stdout.readline()
         if not said:
-            raise LessonError(f"The sandbox did not start; {folder / 'sandbox.log'} says why.")
+            self._sandbox.wait()  # then it has said all
+            said = f"{last_words(folder / START_LOG)} (all of it: {folder / START_LOG})"
+            raise LessonError(f"The sandbox did not start: {said}")
         about = json.loads(said)
         Path(about["ca_file"]).chmod(0o644)  # what every device checks the broker against
         return str(about["endpoint_url"])
@@ -143,8 +145,7 @@ class Classroom:
 
     def _last_words(self) -> str:
         log = self._folder / "hub" / "hub.log"
-        lines = log.read_text().strip().splitlines() or ["it said nothing"]
-        return f"It said: {lines[-1]} (all of it: {log})"
+        return f"It said: {last_words(log)} (all of it: {log})"
 
 
 def _free_ports(count: int) -> list[int]:

@@ -17,10 +17,9 @@ from itertools import islice
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-import trustme
-
 from sandbox.broker.link import Accept, LinkHandler, Peer
 from sandbox.broker.refusals import NOT_REGISTERED, REGISTER_IT
+from sandbox.ca import authority
 from sandbox.files import write_whole
 from sandbox.mqtt import limits
 from sandbox.mqtt.packets import ReasonCode, RefusedError
@@ -222,7 +221,7 @@ class Trust:
         self._pems: dict[str, str] = {}
         self._names: WeakKeyDictionary[ssl.SSLObject, str] = WeakKeyDictionary()
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ca = _authority(self.ca_file, state_dir / "ca.key")
+        ca = authority(state_dir)
         write_whole(self._chain, ca.issue_cert(HOST).private_key_and_cert_chain_pem.bytes())
         self._anchored = self._without_anchors()
         self._successor: _Anchored | None = None
@@ -297,16 +296,6 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _authority(certificate: Path, key: Path) -> trustme.CA:
-    """Return the authority of the last run, so that clients' files stay valid, or make one."""
-    if certificate.exists() and key.exists():
-        return trustme.CA.from_pem(certificate.read_bytes(), key.read_bytes())
-    ca = trustme.CA(organization_name="IoT button tutorial sandbox")
-    write_whole(key, ca.private_key_pem.bytes())
-    write_whole(certificate, ca.cert_pem.bytes())
-    return ca
 
 
 def explain(error: ssl.SSLError) -> str:
