@@ -4,7 +4,6 @@ from pathlib import Path
 
 import trustme
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from sandbox.files import keep, recall, take_over, write_whole
@@ -49,8 +48,9 @@ def _read(content: bytes) -> trustme.CA:
     try:
         certificate = x509.load_pem_x509_certificate(content)
         certificate.verify_directly_issued_by(certificate)
-        if load_pem_private_key(content, None).public_key() != certificate.public_key():
-            raise ValueError("the key is not the certificate's")
-        return trustme.CA.from_pem(content, content)
-    except (InvalidSignature, TypeError, UnsupportedAlgorithm) as problem:
-        raise ValueError("it is no authority") from problem
+        matches = load_pem_private_key(content, None).public_key() == certificate.public_key()
+    except Exception as problem:  # damaged PEM may raise anything
+        raise ValueError("it holds no authority") from problem
+    if not matches:
+        raise ValueError("its key is not its certificate's")
+    return trustme.CA.from_pem(content, content)

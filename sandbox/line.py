@@ -48,13 +48,13 @@ class Sandbox:
             return None
 
     def _is_sound(self) -> bool:
-        parts = urlsplit(self.endpoint_url)
-        texts = (self.mqtt_host, self.ca_file, self.region, self.account, self.version)
+        texts = self.endpoint_url, self.mqtt_host, self.ca_file, self.region, self.account
+        if not all(isinstance(text, str) for text in (*texts, self.version)):
+            return False
         return (
-            all(isinstance(text, str) for text in texts)
+            urlsplit(self.endpoint_url).scheme in ("http", "https")
+            and self.port > 0
             and type(self.mqtt_port) is type(self.pid) is int
-            and parts.scheme in ("http", "https")
-            and bool(parts.hostname and parts.port)
             and 0 < self.mqtt_port < 2**16
             and 0 <= self.pid < 2**31
         )

@@ -94,14 +94,17 @@ def find_or_start(folder: Path, *, owner: int | None = None) -> Sandbox:
         SandboxError: it did not start; the message ends with what it said.
     """
     prepare(folder)
-    with FileLock(folder / "starting.lock", timeout=STARTING_TAKES_AT_MOST):
-        found = running(folder) or _start(folder, owner)
-        if found.version != version():
-            stop(folder)
-            found = _start(folder, owner)
-        if owner is not None:
-            _line_to(found).change(f"owner/{owner}")
-        return found
+    try:
+        with FileLock(folder / "starting.lock", timeout=STARTING_TAKES_AT_MOST):
+            found = running(folder) or _start(folder, owner)
+            if found.version != version():
+                stop(folder)
+                found = _start(folder, owner)
+    except OSError as problem:  # a full disk; or another process has been starting one for long
+        raise SandboxError(f"The sandbox did not start: {problem}") from problem
+    if owner is not None:
+        _line_to(found).change(f"owner/{owner}")
+    return found
 
 
 def prepare(folder: Path) -> None:

@@ -1,0 +1,452 @@
+"""What a sandbox has written is there afterwards, or the log says what is not."""
+
+import json
+import logging
+import os
+import pickle
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import in_process
+import pytest
+import trustme
+from botocore.exceptions import ClientError
+from moto.iot import models
+from moto.iot.models import iot_backends
+from moto.iotdata.models import FakeShadow
+
+from sandbox import files, process
+from sandbox.ca import authority
+from sandbox.files import DAMAGED_KEPT, keep, recall
+from sandbox.process import ACCOUNT, PROJECT, REGION
+from sandbox.state import Milestones, State
+
+PLACES = 200
+BEFORE, AFTER = {"before"}, {"before", "after"}
+"""What was there at the save before the last one, and at the last one."""
+
+
+def damaged(content: bytes) -> Iterator[bytes]:
+    """Cut, emptied from there on, and one bit flipped: each at 200 places of a file."""
+    yield b""
+    for number in range(PLACES):
+        place = number * len(content) // PLACES
+        yield content[:place]
+        yield content[:place] + bytes(len(content) - place)
+        flipped = content[place] ^ 1 << number % 8
+        yield content[:place] + bytes([flipped]) + content[place + 1 :]
+
+
+def aside(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.glob("*.damaged-*"))
+
+
+def put(folder: Path, content: dict[str, bytes]) -> None:
+    """Make *folder* hold these files and no other."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for name, held in content.items():
+        (folder / name).write_bytes(held)
+
+
+class Kept:
+    """One kind of state file: how two versions of it are written, and what it says."""
+
+    name: str
+
+    def write(self, folder: Path) -> None:
+        """Write a version, and then the one after it."""
+
+    def read(self, folder: Path) -> object:
+        """Start with the file; return what it says."""
+
+
+class RegistryFile(Kept):
+    name = "registry"
+
+    def write(self, folder: Path) -> None:
+        in_process.empty()
+        state = State(folder / self.name)
+        for name in ("before", "after"):
+            iot_backends[ACCOUNT][REGION].create_thing(name, None, None)
+            state.save()
+
+    def read(self, folder: Path) -> object:
+        in_process.empty()
+        State(folder / self.name).restore()
+        return {thing.thing_name for thing in iot_backends[ACCOUNT][REGION].things.values()}
+
+
+class MilestonesFile(Kept):
+    name = "milestones"
+
+    def write(self, folder: Path) -> None:
+        milestones = Milestones(folder / self.name)
+        for name in ("before", "after"):
+            assert milestones.reach(f"{ACCOUNT}/{name}") is True
+
+    def read(self, folder: Path) -> object:
+        reached = Milestones(folder / self.name).of(ACCOUNT)
+        assert isinstance(reached, dict)
+        return set(reached)
+
+
+KEPT = pytest.mark.parametrize(
+    "kept", [RegistryFile(), MilestonesFile()], ids=lambda kept: kept.name
+)
+
+
+@pytest.fixture
+def written(kept: Kept, tmp_path: Path, nowhere: None) -> dict[str, bytes]:
+    folder = tmp_path / "written"
+    folder.mkdir()
+    kept.write(folder)
+    found = {name: (folder / name).read_bytes() for name in (kept.name, f"{kept.name}.before")}
+    assert {each.name for each in folder.iterdir()} == set(found)
+    return found
+
+
+@KEPT
+def test_a_damaged_file_is_noticed_and_the_version_before_is_used(
+    kept: Kept, written: dict[str, bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "state"
+    for content in damaged(written[kept.name]):
+        put(folder, written | {kept.name: content})
+        caplog.clear()
+        assert kept.read(folder) == BEFORE
+        (line,) = caplog.messages
+        (name,) = aside(folder)
+        assert f"{kept.name} is damaged" in line
+        assert f"lies in {name} now: the version before it is used" in line
+        assert (folder / name).read_bytes() == content
+        assert kept.read(folder) == BEFORE
+        assert len(caplog.messages) == 1  # it is as if nothing had been
+
+
+@KEPT
+def test_without_a_version_before_it_starts_empty(
+    kept: Kept, written: dict[str, bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, before = tmp_path / "state", f"{kept.name}.before"
+    for content in damaged(written[before]):
+        put(folder, {kept.name: b"", before: content})
+        caplog.clear()
+        assert kept.read(folder) == set()
+        (line,) = caplog.messages
+        assert all(name in line for name in aside(folder))
+        assert len(aside(folder)) == 2
+        assert "empty accounts" in line or "is forgotten" in line
+        kept.write(folder)
+        assert kept.read(folder) == AFTER
+
+
+@KEPT
+def test_a_damaged_version_before_is_of_no_account(
+    kept: Kept, written: dict[str, bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(tmp_path / "state", written | {f"{kept.name}.before": b"damaged"})
+    assert kept.read(tmp_path / "state") == AFTER
+    assert caplog.messages == []
+
+
+@KEPT
+def test_a_file_that_is_gone(
+    kept: Kept, written: dict[str, bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = f"{kept.name}.before"
+    put(tmp_path / "state", {before: written[before]})
+    assert kept.read(tmp_path / "state") == BEFORE
+    assert f"{kept.name} is not there: the version before it is used" in caplog.text
+    put(tmp_path / "state", {})
+    assert kept.read(tmp_path / "state") == set()
+    assert list((tmp_path / "state").iterdir()) == []
+
+
+def test_damaged_versions_are_kept_and_bounded(tmp_path: Path) -> None:
+    for number in range(DAMAGED_KEPT + 3):
+        (tmp_path / "file").write_bytes(b"%d" % number)
+        assert recall(tmp_path / "file", len, lost="") is None
+    held = [(tmp_path / name).read_bytes() for name in aside(tmp_path)]
+    assert DAMAGED_KEPT == 5
+    assert held == [b"3", b"4", b"5", b"6", b"7"]
+
+
+def test_what_the_system_does_not_let_one_read_is_not_damaged(tmp_path: Path) -> None:
+    (tmp_path / "file").mkdir()
+    with pytest.raises(IsADirectoryError):
+        recall(tmp_path / "file", len, lost="")
+    assert (tmp_path / "file").is_dir()
+
+
+class TestAuthority:
+    """The broker's authority, which every device's root-ca.pem names."""
+
+    @pytest.fixture
+    def made(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "made"
+        folder.mkdir()
+        authority(folder)
+        authority(folder)
+        assert {each.name for each in folder.iterdir()} == {
+            "authority",
+            "authority.before",
+            "ca.pem",
+        }
+        return folder
+
+    def test_each_file_heals(self, made: Path, tmp_path: Path) -> None:
+        held = {each.name: each.read_bytes() for each in made.iterdir()}
+        folder = tmp_path / "state"
+        for name, sound in held.items():
+            for content in damaged(sound):
+                put(folder, held | {name: content})
+                assert authority(folder).cert_pem.bytes() == held["ca.pem"]
+                assert (folder / "ca.pem").read_bytes() == held["ca.pem"]
+                assert len(aside(folder)) == (name == "authority")
+
+    def test_a_new_one_is_made_where_nothing_can_be_read(
+        self, made: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        known = (made / "ca.pem").read_bytes()
+        for name in ("authority", "authority.before"):
+            (made / name).write_bytes(b"")
+        new = authority(made).cert_pem.bytes()
+        assert new != known
+        assert (made / "ca.pem").read_bytes() == new
+        (line,) = caplog.messages
+        assert "A new authority is made" in line
+        assert f"copy {made / 'ca.pem'} over their root-ca.pem" in line
+
+    @pytest.mark.parametrize("wrong", ["another's key", "no key", "no certificate", "nothing"])
+    def test_a_right_checksum_is_not_enough(self, made: Path, wrong: str) -> None:
+        one, other = trustme.CA(), trustme.CA()
+        content = {
+            "another's key": other.private_key_pem.bytes() + one.cert_pem.bytes(),
+            "no key": one.cert_pem.bytes(),
+            "no certificate": one.private_key_pem.bytes(),
+            "nothing": b"",
+        }[wrong]
+        known = (made / "ca.pem").read_bytes()
+        keep(made / "authority", content)
+        (made / "authority.before").unlink()
+        assert authority(made).cert_pem.bytes() not in (known, one.cert_pem.bytes())
+        assert len(aside(made)) == 1
+
+    def test_that_of_the_version_before_is_taken_over(self, tmp_path: Path) -> None:
+        old = trustme.CA()
+        (tmp_path / "ca.key").write_bytes(old.private_key_pem.bytes())
+        (tmp_path / "ca.pem").write_bytes(old.cert_pem.bytes())
+        for _ in range(2):
+            assert authority(tmp_path).cert_pem.bytes() == old.cert_pem.bytes()
+            assert not (tmp_path / "ca.key").exists()
+
+    @pytest.mark.parametrize("name", ["ca.key", "ca.pem"])
+    def test_a_damaged_one_of_the_version_before(self, tmp_path: Path, name: str) -> None:
+        old = trustme.CA()
+        held = {"ca.key": old.private_key_pem.bytes(), "ca.pem": old.cert_pem.bytes()}
+        for content in damaged(held[name]):
+            put(tmp_path / "state", held | {name: content})
+            found = authority(tmp_path / "state")
+            assert (tmp_path / "state" / "ca.pem").read_bytes() == found.cert_pem.bytes()
+            assert found.cert_pem.bytes() == held["ca.pem"] or len(aside(tmp_path / "state")) == 1
+
+
+def test_a_damaged_sandbox_json_is_none_or_whole(tmp_path: Path) -> None:
+    said = json.dumps(in_process.HERE.to_json()).encode()
+    for content in damaged(said):
+        (tmp_path / "sandbox.json").write_bytes(content)
+        known = process.last_known(tmp_path)
+        assert known is None or 0 < known.port < 2**16
+        assert process.running(tmp_path) is None
+        assert process.stop(tmp_path) is False
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"endpoint_url": 5},
+        {"endpoint_url": "nonsense"},
+        {"endpoint_url": "http://127.0.0.1:99999"},
+        {"endpoint_url": "http://127.0.0.1"},
+        {"endpoint_url": "http://[:1"},
+        {"endpoint_url": "file:///etc/passwd"},
+        {"mqtt_port": "8883"},
+        {"mqtt_port": 10**9},
+        {"mqtt_port": None},
+        {"mqtt_port": True},
+        {"pid": -1},
+        {"pid": 10**30},
+        {"pid": 1.5},
+        {"ca_file": []},
+        {"version": 7},
+    ],
+)
+def test_a_sandbox_json_with_wrong_values_is_none(tmp_path: Path, change: dict[str, Any]) -> None:
+    whole = in_process.HERE.to_json()
+    (tmp_path / "sandbox.json").write_text(json.dumps(whole | {"key of tomorrow": 1}))
+    assert process.last_known(tmp_path) == in_process.HERE
+    (tmp_path / "sandbox.json").write_text(json.dumps(whole | change))
+    assert process.last_known(tmp_path) is None
+
+
+@pytest.mark.parametrize("content", [b"[1]", b"5", b"null", b"\xff\xfe", b"[" * 10**5, b"{}"])
+def test_a_sandbox_json_that_is_something_else_is_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "sandbox.json").write_bytes(content)
+    assert process.last_known(tmp_path) is None
+
+
+class Crafted:
+    """What a pickle would call when it is read."""
+
+    def __init__(self, function: Callable[..., object], *arguments: object) -> None:
+        self._call = function, arguments
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return self._call
+
+
+CRAFTED = {
+    "runs a command": lambda mark: pickle.dumps(Crafted(os.system, f"touch {mark}")),
+    "evaluates": lambda mark: pickle.dumps(Crafted(eval, f"open({str(mark)!r}, 'w')")),
+    "opens a file": lambda mark: pickle.dumps(Crafted(open, str(mark), "w")),
+    "imports": lambda mark: b"cantigravity\nFakeThing\n.",
+    "a function of moto": lambda mark: b"cmoto.iot.models\nutcnow\n.",
+    "a name of moto's that is none": lambda mark: b"cmoto.iot.models\nFakeNothing\n.",
+    "by way of a class": lambda mark: (
+        b"\x80\x04\x8c\x10moto.iot.models\x8c\x12FakeThing.__init__\x93."
+    ),
+    "no pickle": lambda mark: b"not a pickle",
+    "nothing": lambda mark: b"",
+    "an index": lambda mark: b"coperator\ngetitem\n(]I0\ntR.",
+    "a number": lambda mark: pickle.dumps(5),
+    "a list": lambda mark: pickle.dumps([]),
+    "no account": lambda mark: pickle.dumps({("x", REGION): {}}),
+    "no region": lambda mark: pickle.dumps({(ACCOUNT, "nowhere"): {}}),
+    "no backend": lambda mark: pickle.dumps({(ACCOUNT, REGION): 5}),
+    "other attributes": lambda mark: pickle.dumps({(ACCOUNT, REGION): {"things": 5}}),
+}
+
+
+@pytest.mark.parametrize("kind", CRAFTED)
+@pytest.mark.parametrize("name", ["registry", "registry.pickle"])
+@pytest.mark.usefixtures("nowhere")
+def test_a_crafted_registry_runs_nothing(
+    tmp_path: Path, kind: str, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    mark = tmp_path / "it ran"
+    crafted = CRAFTED[kind](mark)
+    if name == "registry":
+        keep(tmp_path / name, crafted)
+    else:
+        (tmp_path / name).write_bytes(crafted)
+    held = in_process.holdings()
+    State(tmp_path / "registry").restore()
+    assert not mark.exists()
+    assert "antigravity" not in sys.modules
+    assert in_process.holdings() == held
+    assert len(aside(tmp_path)) == 1
+    assert f"{name} is damaged" in caplog.text
+    assert "empty accounts" in caplog.text
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_what_would_not_be_read_is_not_written(tmp_path: Path) -> None:
+    state, backend = State(tmp_path / "registry"), iot_backends[ACCOUNT][REGION]
+    backend.create_thing("a", None, None)
+    state.save()
+    backend.create_thing("b", None, {"attributes": {"odd": Path("x")}})
+    with pytest.raises(pickle.PicklingError, match="is not moto's data"):
+        state.save()
+    assert [thing.thing_name for thing in backend.things.values()] == ["a"]
+
+
+def plain(found: object) -> object:
+    """What an object holds, as values that compare."""
+    if isinstance(found, dict):
+        return {key: plain(value) for key, value in found.items()}
+    if isinstance(found, list | tuple):
+        return [plain(value) for value in found]
+    if hasattr(found, "__dict__"):
+        return type(found).__name__, plain(vars(found))
+    return found
+
+
+def classes(found: object) -> set[type]:
+    """The classes of all that an object holds."""
+    if isinstance(found, dict):
+        inside = list(found.values())
+    elif isinstance(found, list | tuple):
+        inside = list(found)
+    else:
+        inside = list(getattr(found, "__dict__", {}).values())
+    return {type(found)}.union(*map(classes, inside))
+
+
+def fill(backend: models.IoTBackend) -> None:
+    """Make one of everything that moto's IoT can hold."""
+    backend.create_thing_type("type", {"thingTypeDescription": "x"})
+    backend.create_billing_group("billing", {"billingGroupDescription": "x"})
+    backend.create_thing("button", "type", {"attributes": {"a": "b"}}, "billing")
+    (thing,) = backend.things.values()
+    thing.thing_shadows = {
+        name: FakeShadow({"on": True}, {"on": False}, {"state": {}}, 3) for name in (None, "named")
+    }
+    backend.create_thing_group("group", "", {"attributePayload": {"attributes": {}}})
+    backend.add_thing_to_thing_group("group", None, "button", None)
+    backend.create_policy("policy", {"Version": "2012-10-17"})
+    backend.create_policy_version("policy", {"Version": "2012-10-17"}, True)
+    made, _ = backend.create_keys_and_certificate(True)
+    backend.attach_policy("policy", made.arn)
+    backend.attach_thing_principal("button", made.arn)
+    backend.register_ca_certificate(made.certificate_pem, True, {"roleArn": "x"})
+    job: dict[str, Any] = dict.fromkeys(
+        (
+            "document_source",
+            "document",
+            "description",
+            "presigned_url_config",
+            "job_executions_rollout_config",
+            "abort_config",
+            "job_execution_retry_config",
+            "timeout_config",
+        )
+    )
+    more = {"target_selection": "SNAPSHOT", "document_parameters": {}, "scheduling_config": {}}
+    backend.create_job(job_id="job", targets=[thing.arn], **job, **more)
+    job["description"] = "x"
+    backend.create_job_template(job_template_id="template", **job)
+    rule = {"description": "", "rule_disabled": False, "aws_iot_sql_version": "2016-03-23"}
+    actions = {"actions": [{"s3": {}}], "error_action": {}}
+    backend.create_topic_rule("rule", "SELECT * FROM 'x'", **rule, **actions)
+    backend.create_domain_configuration("domain", "example.com", [], {}, "DATA")
+    backend.create_role_alias("alias", "arn:aws:iam::123456789012:role/x")
+    backend.describe_endpoint("iot:Data-ATS")
+    field = models.FakeConfigField("x", "String")
+    place = models.FakeThingIndexingConfigurationFilterGeoLocations("x", "LatLon")
+    chosen = models.FakeThingIndexingConfigurationFilter([place], ["x"])
+    backend.update_indexing_configuration(
+        {"customFields": [field], "filter": chosen}, {"customFields": [field]}
+    )
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_everything_that_moto_can_hold_comes_back(tmp_path: Path) -> None:
+    backend = iot_backends[ACCOUNT][REGION]
+    fill(backend)
+    of_moto = {each for name, each in vars(models).items() if name.startswith("Fake")}
+    assert of_moto | {FakeShadow} == {each for each in classes(backend) if "Fake" in each.__name__}
+    held = plain(vars(backend))
+    State(tmp_path / "registry").save()
+    in_process.empty()
+    State(tmp_path / "registry").restore()
+    assert plain(vars(iot_backends[ACCOUNT][REGION])) == held
