@@ -32,7 +32,8 @@ def authority(folder: Path) -> trustme.CA:
     if content is None:
         made = trustme.CA(organization_name="IoT button tutorial sandbox")
         content = made.private_key_pem.bytes() + made.cert_pem.bytes()
-    keep(file, content)  # at each start, so that a damaged one has a version before it
+        keep(file, content)
+    keep(file, content)  # again, so that there is the same before it if it is damaged
     found = _read(content)
     if not shown.exists() or shown.read_bytes() != found.cert_pem.bytes():
         write_whole(shown, found.cert_pem.bytes())

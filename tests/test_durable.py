@@ -1,17 +1,17 @@
 """What a sandbox has written is there afterwards, or the log says what is not."""
 
 import json
-import logging
 import os
 import pickle
 import random
 import resource
 import shutil
-import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,16 @@ import boto3
 import in_process
 import pytest
 import trustme
-from botocore.exceptions import ClientError
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 from moto.iot import models
 from moto.iot.models import iot_backends
 from moto.iotdata.models import FakeShadow
 
-from sandbox import files, process
+from sandbox import process
 from sandbox.ca import authority
 from sandbox.files import DAMAGED_KEPT, keep, recall
+from sandbox.line import HttpLine
 from sandbox.process import ACCOUNT, PROJECT, REGION
 from sandbox.state import Milestones, State
 
@@ -195,7 +197,6 @@ class TestAuthority:
     def made(self, tmp_path: Path) -> Path:
         folder = tmp_path / "made"
         folder.mkdir()
-        authority(folder)
         authority(folder)
         assert {each.name for each in folder.iterdir()} == {
             "authority",
@@ -450,3 +451,205 @@ def test_everything_that_moto_can_hold_comes_back(tmp_path: Path) -> None:
     in_process.empty()
     State(tmp_path / "registry").restore()
     assert plain(vars(iot_backends[ACCOUNT][REGION])) == held
+
+
+@contextmanager
+def serve(folder: Path, *options: str, **how: Any) -> Iterator[subprocess.Popen[str]]:
+    """Start a sandbox in the foreground; it is killed at the end."""
+    command = [sys.executable, "-m", "sandbox", "--state-dir", str(folder), *options]
+    piped = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=PROJECT, stdout=piped, stderr=piped, text=True, **how
+    ) as serving:
+        try:
+            yield serving
+        finally:
+            serving.kill()
+
+
+def wait_for(serving: subprocess.Popen[str]) -> dict[str, Any]:
+    """Return what a sandbox says of itself when it is ready."""
+    assert serving.stdout is not None
+    about: dict[str, Any] = json.loads(serving.stdout.readline())
+    return about
+
+
+def client(about: dict[str, Any]) -> Any:
+    """A client that asks once, for what is asked twice is counted twice."""
+    return boto3.client(
+        "iot",
+        endpoint_url=about["endpoint_url"],
+        region_name=REGION,
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
+def things(about: dict[str, Any]) -> set[str]:
+    pages = client(about).get_paginator("list_things").paginate()
+    return set(pages.search("things[].thingName"))
+
+
+def reached(about: dict[str, Any]) -> set[str]:
+    found = HttpLine(about["endpoint_url"]).read(f"milestones/{ACCOUNT}")
+    assert isinstance(found, dict)
+    return set(found)
+
+
+def log_of(folder: Path) -> str:
+    return (folder / "sandbox.log").read_text()
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a sandbox that has been killed, in which there was a before and an after."""
+    folder = tmp_path_factory.mktemp("lived")
+    with serve(folder) as serving:
+        about = wait_for(serving)
+        for name in ("before", "after"):
+            client(about).create_thing(thingName=name)
+            assert HttpLine(about["endpoint_url"]).change(f"passed/{ACCOUNT}/{name}") is True
+        serving.kill()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "there", "passed"),
+    [
+        (["registry"], BEFORE, AFTER),
+        (["registry", "registry.before"], set(), AFTER),
+        (["milestones"], AFTER, BEFORE),
+        (["authority"], AFTER, AFTER),
+        (["ca.pem", "sandbox.json", "server.pem"], AFTER, AFTER),
+    ],
+    ids=lambda names: "-".join(names) if isinstance(names, list) else "",
+)
+def test_a_sandbox_starts_with_damaged_files(
+    lived: Path, tmp_path: Path, names: list[str], there: set[str], passed: set[str]
+) -> None:
+    folder = tmp_path / "state"
+    shutil.copytree(lived, folder)
+    for number, name in enumerate(names):
+        whole = (folder / name).read_bytes()
+        (folder / name).write_bytes(whole[: len(whole) // 2] if number == 0 else b"\xff")
+    with serve(folder) as serving:
+        about = wait_for(serving)
+        assert things(about) == there
+        assert reached(about) == passed
+        assert (folder / "ca.pem").read_bytes() == (lived / "ca.pem").read_bytes()
+        assert json.loads((folder / "sandbox.json").read_text()) == about
+        serving.terminate()
+        assert serving.wait(timeout=10) == 0
+        assert serving.stderr is not None
+        assert serving.stderr.read() == ""
+    kept_aside = [name for name in names if name.partition(".")[0] in ("registry", "milestones")]
+    kept_aside += [name for name in names if name == "authority"]
+    assert len(aside(folder)) == len(kept_aside)
+    assert all(f"{name} is damaged" in log_of(folder) for name in kept_aside)
+    assert "Traceback" not in log_of(folder)
+
+
+def test_a_running_sandbox_heals_what_it_says_of_itself(tmp_path: Path) -> None:
+    with serve(tmp_path) as serving:
+        about = wait_for(serving)
+        for content in (b"", b"\xff", b"[" * 10**5, json.dumps(about | {"pid": 1}).encode()):
+            (tmp_path / "sandbox.json").write_bytes(content)
+            # Whoever asks meanwhile gets the one that runs.
+            assert process.find_or_start(tmp_path).to_json() == about
+            assert json.loads((tmp_path / "sandbox.json").read_text()) == about
+        serving.terminate()
+
+
+def test_what_the_version_before_has_written_is_taken_over(tmp_path: Path) -> None:
+    """Its files are plain: a pickle, JSON and two PEM files."""
+    in_process.empty()
+    fill(iot_backends[ACCOUNT][REGION])
+    held = plain(vars(iot_backends[ACCOUNT][REGION]))
+    contents = {(ACCOUNT, REGION): vars(iot_backends[ACCOUNT][REGION])}
+    old = trustme.CA()
+    plainly = {
+        "registry.pickle": pickle.dumps(contents),
+        "milestones.json": json.dumps({ACCOUNT: {"before": "2026-11-01"}}).encode(),
+        "ca.key": old.private_key_pem.bytes(),
+        "ca.pem": old.cert_pem.bytes(),
+    }
+    put(tmp_path / "state", plainly)
+    (tmp_path / "state").chmod(0o700)
+    with serve(tmp_path / "state") as serving:
+        about = wait_for(serving)
+        assert things(about) == {"button"}
+        assert reached(about) == BEFORE
+        assert (tmp_path / "state" / "ca.pem").read_bytes() == plainly["ca.pem"]
+        serving.kill()
+    now = {each.name for each in (tmp_path / "state").iterdir()}
+    assert now & set(plainly) == {"ca.pem"}
+    assert {"registry", "milestones", "authority"} <= now
+    State(tmp_path / "state" / "registry").restore()
+    assert plain(vars(iot_backends[ACCOUNT][REGION])) == held
+
+
+@pytest.mark.parametrize("content", [b"", b"[", b"\xff", b"5", b"[" * 10**5, b'{"1": {"2": 3}}'])
+def test_damaged_milestones_of_the_version_before(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "milestones.json").write_bytes(content)
+    milestones = Milestones(tmp_path / "milestones")
+    assert len(aside(tmp_path)) == 1
+    assert milestones.reach(f"{ACCOUNT}/pressed") is True
+
+
+COUNT = """
+import itertools, pathlib, sys
+from sandbox.files import keep
+for number in itertools.count(1):
+    keep(pathlib.Path(sys.argv[1]), b"%d " % number * 20_000)
+    print(number, flush=True)
+"""
+
+
+def test_killed_in_mid_write_fifty_times(tmp_path: Path) -> None:
+    """Of one file, which is being written all the time; a whole sandbox is killed below."""
+    file, chance, halves = tmp_path / "file", random.Random(1), 0
+    for _ in range(50):
+        with subprocess.Popen(
+            [sys.executable, "-c", COUNT, file], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+        ) as writing:
+            assert writing.stdout is not None
+            writing.stdout.readline()
+            time.sleep(chance.random() / 50)
+            writing.kill()
+            acknowledged = int(("1\n" + writing.stdout.read()).split()[-1])
+        content = recall(file, len, lost="")
+        assert content is not None
+        assert int(content.split()[0]) in (acknowledged, acknowledged + 1)
+        assert len(set(content.split())) == 1
+        halves += len(list(tmp_path.glob(".*.partial")))
+    assert aside(tmp_path) == []
+    assert halves > 5  # else no kill came in mid-write
+
+
+def kill_often(folder: Path, times: int) -> None:
+    chance, asked, acknowledged = random.Random(2), 0, set[str]()
+    for _ in range(times):
+        with serve(folder) as serving:
+            about = wait_for(serving)
+            found = things(about)
+            assert acknowledged <= found
+            iot, killer = client(about), threading.Timer(chance.random() / 4, serving.kill)
+            killer.start()
+            with suppress(BotoCoreError):
+                while True:
+                    asked += 1
+                    iot.create_thing(thingName=f"thing-{asked}")
+                    acknowledged.add(f"thing-{asked}")
+            killer.join()
+    assert len(acknowledged) > times
+    assert aside(folder) == []
+
+
+def test_a_sandbox_that_is_killed_keeps_what_it_has_acknowledged(tmp_path: Path) -> None:
+    kill_often(tmp_path, 3)
+
+
+@pytest.mark.long
+def test_a_sandbox_that_is_killed_fifty_times(tmp_path: Path) -> None:
+    kill_often(tmp_path, 50)
