@@ -6,17 +6,21 @@ import pickle
 import random
 import resource
 import shutil
+import socket
+import stat
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import in_process
+import psutil
 import pytest
 import trustme
 from botocore.config import Config
@@ -25,8 +29,10 @@ from moto.iot import models
 from moto.iot.models import iot_backends
 from moto.iotdata.models import FakeShadow
 
-from sandbox import process
+from sandbox import accounts, process
+from sandbox.accounts import Members
 from sandbox.ca import authority
+from sandbox.errors import SandboxError
 from sandbox.files import DAMAGED_KEPT, keep, recall
 from sandbox.line import HttpLine
 from sandbox.process import ACCOUNT, PROJECT, REGION
@@ -653,3 +659,436 @@ def test_a_sandbox_that_is_killed_keeps_what_it_has_acknowledged(tmp_path: Path)
 @pytest.mark.long
 def test_a_sandbox_that_is_killed_fifty_times(tmp_path: Path) -> None:
     kill_often(tmp_path, 50)
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_what_cannot_be_written_has_not_happened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    state, milestones = State(tmp_path / "registry"), Milestones(tmp_path / "milestones")
+    backend = iot_backends[ACCOUNT][REGION]
+    fill(backend)
+    state.save()
+    milestones.reach(f"{ACCOUNT}/before")
+    held = plain(vars(backend))
+    for full in (FullDisk("fsync"), FullDisk("replace")):
+        monkeypatch.setattr(os, full.step, full)
+        vars(backend)["tags"] = {"of": "tomorrow"}
+        backend.create_thing("new", None, None)
+        backend.policies.clear()
+        iot_backends["444455556666"][REGION].create_thing("new", None, None)
+        with pytest.raises(OSError, match="no space"):
+            state.save()
+        assert plain(vars(backend)) == held
+        assert not iot_backends["444455556666"][REGION].things
+        assert milestones.reach(f"{ACCOUNT}/after") is False
+        assert milestones.forget(ACCOUNT) is False
+        assert set(cast(dict[str, str], milestones.of(ACCOUNT))) == BEFORE
+        assert "cannot be written: no space" in caplog.text
+        assert not list(tmp_path.glob(".*"))
+        monkeypatch.undo()
+    state.save()
+    assert milestones.reach(f"{ACCOUNT}/after") is True
+
+
+class FullDisk:
+    """Stands for a step of writing a file, on a disk that is full."""
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+
+    def __call__(self, *_: object) -> None:
+        raise OSError("no space left on device")
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_before_the_first_save_there_was_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    iot_backends[ACCOUNT][REGION].create_thing("new", None, None)
+    monkeypatch.setattr(os, "fsync", FullDisk("fsync"))
+    with pytest.raises(OSError, match="no space"):
+        State(tmp_path / "registry").save()
+    assert not iot_backends[ACCOUNT][REGION].things
+
+
+def small_files() -> None:
+    """Let this process write no file of over 64 KB: as good as a full disk, for every user."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, 64 * 1024))
+
+
+@pytest.fixture(params=["a small disk", "small files"])
+def full(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """What makes the disk under tmp_path/state fill up; only root can mount one."""
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o700)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k,mode=700", "tmpfs", folder]
+    small_disk = request.param == "a small disk"
+    if small_disk and not subprocess.run(mount, capture_output=True).returncode:
+        yield {}
+        subprocess.run(["umount", "--lazy", folder], check=True)
+    else:
+        yield {"preexec_fn": small_files}
+
+
+def test_on_a_full_disk_what_is_acknowledged_is_there(full: dict[str, Any], tmp_path: Path) -> None:
+    folder, acknowledged = tmp_path / "state", set[str]()
+    attributes = {"attributes": dict.fromkeys("abc", "x" * 800)}
+    with serve(folder, **full) as serving:
+        about = wait_for(serving)
+        iot = client(about)
+        with pytest.raises(ClientError) as refused:
+            for number in range(1000):
+                iot.create_thing(thingName=f"thing-{number}", attributePayload=attributes)
+                acknowledged.add(f"thing-{number}")
+        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+        assert len(acknowledged) > 3
+        assert things(about) == acknowledged
+        with pytest.raises(ClientError):
+            iot.create_thing(thingName="again", attributePayload=attributes)
+        assert things(about) == acknowledged
+        assert HttpLine(about["endpoint_url"]).read("about") == about
+        assert serving.poll() is None
+    with serve(folder, **full) as serving:
+        assert things(wait_for(serving)) == acknowledged
+    assert aside(folder) == []
+
+
+LOGS = """
+import logging, pathlib, sys, threading
+from sandbox import log
+log.begin(pathlib.Path(sys.argv[1]), debug=len(sys.argv) > 2)
+ours = logging.getLogger("sandbox")
+exec(sys.stdin.read())
+"""
+
+
+def logged(folder: Path, code: str, *debug: str) -> list[str]:
+    """Run *code* in a process that logs as a sandbox does; return the log's lines without times."""
+    command = [sys.executable, "-c", LOGS, folder, *debug]
+    done = subprocess.run(command, cwd=PROJECT, input=code, capture_output=True, text=True)
+    assert "Error in sys.excepthook" not in done.stderr
+    return [line[24:] for line in log_of(folder).splitlines()]
+
+
+def test_repeats_are_counted(tmp_path: Path) -> None:
+    flood = "[ours.warning('refused: %s', 'x') for _ in range(4712)]\n"
+    code = f"ours.info('a'); {flood}ours.warning('b'); ours.warning('b'); ours.error('a')"
+    more = "… and 4711 times more"
+    assert logged(tmp_path, code) == ["a", "refused: x", more, "b", "… and 1 times more", "a"]
+
+
+def test_a_count_is_written_after_a_while_and_at_the_end(tmp_path: Path) -> None:
+    code = "log.COUNTED_SECONDS = 0.05\nimport time\n[ours.info('a') for _ in range(3)]\n"
+    code += "time.sleep(0.5); ours.info('a')"
+    assert logged(tmp_path, code) == ["a", "… and 2 times more", "… and 1 times more"]
+
+
+def test_a_flood_of_different_lines_is_bounded(tmp_path: Path) -> None:
+    logged(tmp_path, "[ours.warning('refused: client %d, ' + 'x' * 400, n) for n in range(15_000)]")
+    logs = {each.name: each.stat() for each in tmp_path.iterdir()}
+    assert set(logs) == {"sandbox.log", "sandbox.log.1", "sandbox.log.2"}
+    assert all(each.st_size <= 1_000_000 for each in logs.values())
+    assert {stat.S_IMODE(each.st_mode) for each in logs.values()} == {0o600}
+    assert "client 14999" in log_of(tmp_path)
+
+
+def test_a_log_that_was_everyone_s_to_read_is_its_owner_s(tmp_path: Path) -> None:
+    (tmp_path / "sandbox.log").touch(0o644)
+    logged(tmp_path, "")
+    assert stat.S_IMODE((tmp_path / "sandbox.log").stat().st_mode) == 0o600
+
+
+WRONG = """
+def wrong():
+    raise ValueError("it is\\nso")
+try:
+    wrong()
+except ValueError:
+    ours.error("One request failed", exc_info=True)
+    ours.debug("More of it", exc_info=True)
+thread = threading.Thread(target=wrong)
+thread.start()
+thread.join()
+wrong()
+"""
+
+
+def test_an_error_is_one_line_without_debug(tmp_path: Path) -> None:
+    said = "(ValueError: it is so)"
+    expected = [f"{what} {said}" for what in ("One request failed", "A thread has ended")]
+    assert logged(tmp_path, WRONG) == [*expected, f"The sandbox ends {said}"]
+
+
+def test_an_error_has_its_traceback_with_debug(tmp_path: Path) -> None:
+    logged(tmp_path, WRONG, "debug")
+    assert log_of(tmp_path).count("Traceback (most recent call last)") == 4
+    assert "More of it" in log_of(tmp_path)
+
+
+def test_the_log_is_the_sandbox_s_own(tmp_path: Path) -> None:
+    """Whoever started it may have gone, and nobody reads its standard error."""
+    try:
+        sandbox = process.find_or_start(tmp_path)
+        with socket.create_connection(("127.0.0.1", sandbox.mqtt_port)) as stranger:
+            stranger.sendall(b"not TLS")
+            stranger.recv(100)
+        assert "speaks MQTT over TLS only" in log_of(tmp_path)
+        assert (tmp_path / process.START_LOG).read_text() == ""
+    finally:
+        process.stop(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--port", "99999"], "99999 is no port: 1 to 65535"),
+        (["--port", "x"], "x is no port"),
+        (["--mqtt-port", "-1"], "-1 is no port"),
+        (["--mqtt-port", "65536"], "65536 is no port"),
+        (["--owner", "999999999"], "there is no process 999999999"),
+        (["--owner", "-1"], "there is no process -1"),
+        (["--owner", "x"], "there is no process x"),
+        (["--owner", "9" * 30], "there is no process 9"),
+        (["--faults", "x"], "argument --faults: invalid int value: 'x'"),
+        (["--members", "/nowhere/members.json"], "list of members cannot be read"),
+        (["--members", "/"], "list of members cannot be read"),
+        (["--nonsense"], "unrecognized arguments: --nonsense"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    tmp_path: Path, options: list[str], said: str
+) -> None:
+    refused(tmp_path / "state", said, *options)
+    assert not (tmp_path / "state").exists()
+
+
+def refused(folder: Path, said: str, *options: str) -> None:
+    """Start a sandbox that cannot: it says why in one line."""
+    with serve(folder, *options) as serving:
+        printed, line = serving.communicate(timeout=20)
+    assert serving.returncode in (1, 2)
+    assert printed == ""
+    assert said in line
+    assert len(line.splitlines()) == 1, line
+
+
+def test_a_seed_of_the_environment_that_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IOT_TUTORIAL_FAULTS", "often")
+    refused(tmp_path, "argument --faults: invalid int value: 'often'")
+    monkeypatch.setenv("IOT_TUTORIAL_FAULTS", "")
+    with serve(tmp_path) as serving:
+        wait_for(serving)
+
+
+def both_refuse(folder: Path, said: str) -> None:
+    """Neither the command nor what the lesson calls starts a sandbox there, or changes anything."""
+    before = [(each, each.stat().st_mtime_ns, each.stat().st_mode) for each in in_folder(folder)]
+    refused(folder, said)
+    with pytest.raises(SandboxError, match=said):
+        process.find_or_start(folder)
+    assert before == [
+        (each, each.stat().st_mtime_ns, each.stat().st_mode) for each in in_folder(folder)
+    ]
+
+
+def in_folder(folder: Path) -> list[Path]:
+    return [folder.parent, *sorted(folder.parent.rglob("*"))]
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o750, 0o770, 0o1777, 0o722])
+def test_a_folder_that_others_use_is_left_alone(tmp_path: Path, mode: int) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    (folder / "a colleague's").touch()
+    folder.chmod(mode)
+    both_refuse(folder, "others use it, too, and it holds other things")
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o777])
+def test_a_folder_of_ones_own_becomes_private(tmp_path: Path, mode: int) -> None:
+    """One that is empty, or in which a sandbox has been before."""
+    for _ in range(2):
+        tmp_path.chmod(mode)
+        process.prepare(tmp_path)
+        assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+        (tmp_path / "serving.lock").touch()
+
+
+def test_a_folder_that_can_be_entered_and_not_read_stays_so(tmp_path: Path) -> None:
+    """As a class's: every learner reads ca.pem."""
+    (tmp_path / "ca.pem").touch()
+    tmp_path.chmod(0o711)
+    process.prepare(tmp_path)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o711
+
+
+def test_a_lock_of_another_user_is_no_sign_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    (folder / "serving.lock").touch()
+    folder.chmod(0o777)
+    real = Path.stat
+
+    def elsewhere(path: Path, **how: Any) -> os.stat_result:
+        found = real(path, **how)
+        values = list(found)
+        if path.name == "serving.lock":
+            values[stat.ST_UID] += 1
+        return os.stat_result(values)
+
+    monkeypatch.setattr(Path, "stat", elsewhere)
+    with pytest.raises(SandboxError, match="others use it"):
+        process.prepare(folder)
+
+
+def test_a_folder_of_another_user_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: mine + 1)
+    with pytest.raises(SandboxError, match="it belongs to another user"):
+        process.find_or_start(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(SandboxError, match="it cannot be written"):
+        process.find_or_start(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    both_refuse(tmp_path / "file", "File exists")
+
+
+def test_a_disk_that_is_full_from_the_start(tmp_path: Path) -> None:
+    def no_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+    with serve(tmp_path, preexec_fn=no_files) as serving:
+        _, line = serving.communicate(timeout=20)
+    assert line.startswith("The sandbox cannot go on: [Errno 27] File too large")
+    assert len(line.splitlines()) == 1
+
+
+OLDER = "from sandbox import process; process.find_or_start(process.state_dir())"
+
+
+@pytest.fixture(params=["another version", "before versions"])
+def older(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The program as it was before an update."""
+    site = tmp_path / "site-packages"
+    for package in ("iot_policy", "sandbox"):
+        shutil.copytree(PROJECT / package, site / package)
+    if request.param == "another version":
+        (site / "iot_policy" / "new.py").touch()
+    else:  # then it said nothing of its version
+        line = site / "sandbox" / "line.py"
+        said = "return asdict(self)\n"
+        assert said in line.read_text()
+        without = 'return {k: v for k, v in asdict(self).items() if k != "version"}\n'
+        line.write_text(line.read_text().replace(said, without, 1))
+    return site
+
+
+def test_an_older_one_is_replaced_and_nothing_is_lost(older: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    env = os.environ | {"PYTHONPATH": str(older), "IOT_TUTORIAL_STATE_DIR": str(folder)}
+    command = [sys.executable, "-P", "-c", OLDER]
+    try:
+        subprocess.run(command, cwd=tmp_path, env=env, check=True)
+        before = process.running(folder)
+        assert before is not None
+        client(before.to_json()).create_thing(thingName="kept")
+        now = process.find_or_start(folder)
+        assert not psutil.pid_exists(before.pid) or now.pid != before.pid
+        assert (now.version, now.endpoint_url) == (process.version(), before.endpoint_url)
+        assert before.version != now.version
+        assert things(now.to_json()) == {"kept"}
+        assert process.find_or_start(folder) == now
+    finally:
+        process.stop(folder)
+
+
+def test_a_version_is_of_every_file_and_of_moto(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("iot_policy", "sandbox"):
+        shutil.copytree(PROJECT / package, tmp_path / package)
+    now = process.version()
+    monkeypatch.setattr(process, "PROJECT", tmp_path)
+    assert process.version() == now
+    seen = {now}
+    for name in ("iot_policy/__init__.py", "sandbox/broker/tls.py"):
+        (tmp_path / name).write_text((tmp_path / name).read_text() + "#")
+        seen.add(process.version())
+    (tmp_path / "sandbox" / "new.py").touch()
+    seen.add(process.version())
+    (tmp_path / "sandbox" / "new.py").rename(tmp_path / "sandbox" / "newer.py")
+    seen.add(process.version())
+    monkeypatch.setattr(process.metadata, "version", lambda _: "6")
+    seen.add(process.version())
+    assert len(seen) == 6
+
+
+def test_one_that_does_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "STOPPING_TAKES_AT_MOST", 0.5)
+    sandbox = process.find_or_start(tmp_path)
+    psutil.Process(sandbox.pid).suspend()
+    assert process.stop(tmp_path)
+    assert process.running(tmp_path) is None
+
+
+def test_what_answers_with_no_http_is_no_sandbox() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            other, _ = server.accept()
+            with other:
+                other.sendall(b"SSH-2.0-nothing\r\n")
+                other.recv(1000)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert HttpLine(f"http://127.0.0.1:{server.getsockname()[1]}").read("about") is None
+        thread.join()
+    assert HttpLine("nonsense").read("about") is None
+
+
+@pytest.mark.parametrize("damage", [None, b"", b"[", b"\xff", b"5", b"[" * 10**5])
+def test_a_class_goes_on_with_the_members_that_it_had(
+    tmp_path: Path, damage: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "members.json"
+    ada, zoe = accounts.create("ada", []), accounts.create("zoe", [])
+    accounts.write(file, [ada])
+    members = Members(file)
+    if damage is None:
+        file.unlink()
+    else:
+        file.write_bytes(damage)
+    for _ in range(3):
+        assert members.holder(ada.key) == ada
+    (line,) = caplog.messages
+    assert "The class goes on with the members that it had" in line
+    accounts.write(file, [zoe])
+    assert (members.holder(ada.key), members.holder(zoe.key)) == (None, zoe)
+
+
+@pytest.mark.parametrize(
+    "change", [{"name": 5}, {"key": ["x"]}, {"account": 5}, {"account": "x"}, {"teacher": "no"}]
+)
+def test_a_member_that_is_none(tmp_path: Path, change: dict[str, object]) -> None:
+    file, member = tmp_path / "members.json", asdict(accounts.create("ada", []))
+    file.write_text(json.dumps([member]))
+    assert Members(file).holder(member["key"]) is not None
+    file.write_text(json.dumps([member | change]))
+    with pytest.raises(SandboxError, match="list of members cannot be read"):
+        Members(file)
