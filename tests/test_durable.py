@@ -13,10 +13,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import Mock
 
 import boto3
 import in_process
@@ -36,6 +37,8 @@ from sandbox.errors import SandboxError
 from sandbox.files import DAMAGED_KEPT, keep, recall
 from sandbox.line import HttpLine
 from sandbox.process import ACCOUNT, PROJECT, REGION
+from sandbox.registry import Registry
+from sandbox.server import Server
 from sandbox.state import Milestones, State
 
 PLACES = 200
@@ -278,6 +281,17 @@ def test_a_damaged_sandbox_json_is_none_or_whole(tmp_path: Path) -> None:
         assert process.stop(tmp_path) is False
 
 
+def test_whatever_it_says_the_question_stays_on_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(process, "HttpLine", lambda url: asked.append(url) or Mock())
+    elsewhere = {"endpoint_url": "http://192.0.2.1:80", "pid": os.getpid()}
+    (tmp_path / "sandbox.json").write_text(json.dumps(in_process.HERE.to_json() | elsewhere))
+    assert process.running(tmp_path) is None
+    assert asked == ["http://127.0.0.1:80"]
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -329,8 +343,8 @@ CRAFTED = {
     "imports": lambda mark: b"cantigravity\nFakeThing\n.",
     "a function of moto": lambda mark: b"cmoto.iot.models\nutcnow\n.",
     "a name of moto's that is none": lambda mark: b"cmoto.iot.models\nFakeNothing\n.",
-    "by way of a class": lambda mark: (
-        b"\x80\x04\x8c\x10moto.iot.models\x8c\x12FakeThing.__init__\x93."
+    "by way of a class": lambda mark: pickle.dumps(
+        {(ACCOUNT, REGION): {"tags": models.FakeThing.to_dict}}
     ),
     "no pickle": lambda mark: b"not a pickle",
     "nothing": lambda mark: b"",
@@ -350,7 +364,7 @@ CRAFTED = {
 def test_a_crafted_registry_runs_nothing(
     tmp_path: Path, kind: str, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    mark = tmp_path / "it ran"
+    mark = tmp_path / "it-ran"
     crafted = CRAFTED[kind](mark)
     if name == "registry":
         keep(tmp_path / name, crafted)
@@ -710,6 +724,32 @@ def test_before_the_first_save_there_was_nothing(
     with pytest.raises(OSError, match="no space"):
         State(tmp_path / "registry").save()
     assert not iot_backends[ACCOUNT][REGION].things
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_what_was_restored_is_there_again_where_the_next_change_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    iot_backends[ACCOUNT][REGION].create_thing("kept", None, None)
+    State(tmp_path / "registry").save()
+    state = State(tmp_path / "registry")
+    state.restore()
+    iot_backends[ACCOUNT][REGION].create_thing("new", None, None)
+    monkeypatch.setattr(os, "fsync", FullDisk("fsync"))
+    with pytest.raises(OSError, match="no space"):
+        state.save()
+    held = iot_backends[ACCOUNT][REGION].things.values()
+    assert [thing.thing_name for thing in held] == ["kept"]
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_the_broker_hears_of_a_change_and_of_one_that_was_undone(full: bool) -> None:
+    server = object.__new__(Server)
+    server._registry = Registry()
+    server._state = Mock(save=Mock(side_effect=FullDisk("save") if full else None))
+    with pytest.raises(OSError, match="no space") if full else nullcontext():
+        server._changed()
+    assert server._registry.revision == 1
 
 
 def small_files() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.files import write_whole
+from sandbox.files import keep, recall, write_whole
 
 
 def listed(folder: Path) -> list[str]:
@@ -20,6 +20,53 @@ def test_it_takes_the_place_of_what_was_there(tmp_path: Path) -> None:
         write_whole(file, content)
         assert file.read_bytes() == content
         assert listed(tmp_path) == ["file"]
+
+
+def test_it_is_on_the_disk_before_it_is_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def note(descriptor: int) -> None:
+        folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        steps.append("folder" if folder else f"{os.fstat(descriptor).st_size} bytes")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(os, "replace", lambda *paths: steps.append("place") or replace(*paths))
+    write_whole(tmp_path / "file", b"content")
+    assert steps == ["7 bytes", "place", "folder"]
+
+
+def test_a_file_system_that_cannot_sync_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def only_files(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError("invalid argument")
+
+    monkeypatch.setattr(os, "fsync", only_files)
+    write_whole(tmp_path / "file", b"content")
+    assert (tmp_path / "file").read_bytes() == b"content"
+
+
+def test_the_version_before_stays_beside_a_state_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, before = tmp_path / "file", tmp_path / "file.before"
+    for content in (b"1", b"2", b"3"):
+        keep(file, content)
+    assert (file.read_bytes()[-1:], before.read_bytes()[-1:]) == (b"3", b"2")
+    assert stat.S_IMODE(before.stat().st_mode) == 0o600
+
+    def no_links(*_: object) -> None:
+        raise PermissionError("no links here")
+
+    monkeypatch.setattr(os, "link", no_links)
+    keep(file, b"4")
+    assert recall(file, len, lost="") == b"4"
+    assert listed(tmp_path) == ["file"]
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644])
