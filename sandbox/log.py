@@ -41,6 +41,7 @@ def begin(folder: Path, *, debug: bool = False) -> None:
     logging.raiseExceptions = False  # a full disk is no reason to write to standard error instead
     threading.excepthook = _log_threads_error
     sys.excepthook = _log_last_error
+    sys.unraisablehook = _log_unraisable  # of a server name that is no text, for one
 
 
 class Counting(logging.Handler):
@@ -111,6 +112,10 @@ class _OneLine(logging.Formatter):
 
 def _log_threads_error(problem: threading.ExceptHookArgs) -> None:
     logging.getLogger("sandbox").error("A thread has ended", exc_info=problem.exc_value)
+
+
+def _log_unraisable(problem: "sys.UnraisableHookArgs") -> None:
+    logging.getLogger("sandbox").error("An error had nobody to hear it", exc_info=problem.exc_value)
 
 
 def _log_last_error(

@@ -1,6 +1,7 @@
 """The sandbox's one process: the control plane and the broker, over one registry."""
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -14,6 +15,7 @@ from moto.iot.models import iot_backends
 from sandbox import control, gaps, http_server, process
 from sandbox.accounts import Members
 from sandbox.broker import Broker
+from sandbox.errors import SandboxError
 from sandbox.faults import Faults
 from sandbox.files import write_whole
 from sandbox.front_door import FrontDoor
@@ -82,9 +84,7 @@ class Server:
         self._state.restore()
         # The first use of a backend costs moto half a second: pay it before anyone waits.
         _ = iot_backends[process.ACCOUNT][process.REGION]
-        mqtt_port = await self._broker.start(
-            port=mqtt_port or (before.mqtt_port if before else 8883)
-        )
+        mqtt_port = await self._start_broker(mqtt_port, before.mqtt_port if before else 8883)
         plane = control.ControlPlane(
             readers={
                 "about": self._about,
@@ -114,6 +114,12 @@ class Server:
         await self._until(ending)
         server.shutdown()
         await self._broker.stop()
+
+    async def _start_broker(self, asked: int, before: int) -> int:
+        try:
+            return await self._broker.start(ports=(asked,) if asked else (before, 8883, 0))
+        except OSError as problem:
+            raise _not_served(asked, problem) from problem
 
     def _announce(self) -> None:
         self._write_about()
@@ -184,7 +190,12 @@ def _serve(application: Application, asked: int, before: int) -> HttpServer:
             connections=http_server.room_for_connections(limits.CONNECTIONS),
         )
     except OSError as problem:
-        raise SandboxError(f"Port {asked} cannot be served: {problem.strerror}.") from problem
+        raise _not_served(asked, problem) from problem
+
+
+def _not_served(port: int, problem: OSError) -> SandboxError:
+    why = "another program has it" if problem.errno == errno.EADDRINUSE else problem.strerror
+    return SandboxError(f"Port {port} cannot be served: {why}. Leave it out for any free one.")
 
 
 def _port_of(sandbox: Sandbox | None) -> int:

@@ -11,6 +11,8 @@ LONGEST_FIRST = (
     "test_browser_everyone",
     "test_workshop_hub",
     "test_docs_build",
+    "test_every_operation",
+    "test_durable",
     "test_other_pythons",
     "test_notebooks",
     "test_commands",

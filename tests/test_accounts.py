@@ -173,8 +173,6 @@ def test_a_certificate_of_another_account_cannot_be_taken(ada: Account, zoe: Acc
     for text in (pem, "\n" + pem, "a note\n" + pem):
         with pytest.raises(zoe.iot.exceptions.ResourceAlreadyExistsException):
             zoe.iot.register_certificate_without_ca(certificatePem=text, status="ACTIVE")
-    with pytest.raises(zoe.iot.exceptions.ResourceAlreadyExistsException):
-        zoe.iot.register_certificate(certificatePem=pem)
     assert zoe.iot.list_certificates()["certificates"] == []
 
 

@@ -781,7 +781,7 @@ def test_on_a_full_disk_what_is_acknowledged_is_there(full: dict[str, Any], tmp_
             for number in range(1000):
                 iot.create_thing(thingName=f"thing-{number}", attributePayload=attributes)
                 acknowledged.add(f"thing-{number}")
-        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
         assert len(acknowledged) > 3
         assert things(about) == acknowledged
         with pytest.raises(ClientError):

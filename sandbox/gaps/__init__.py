@@ -35,9 +35,7 @@ from sandbox.gaps import (  # importing a module registers its overrides
 from sandbox.gaps.endpoint import MQTT_HOST
 from sandbox.gaps.operations import (
     Method,
-    action,
     constraints,
-    dispatch,
     model,
     overrides,
     parsed,
@@ -87,8 +85,6 @@ def fill(broker: "Broker") -> None:
 
     IoTDataPlaneResponse.publish = publish  # type: ignore[method-assign,assignment]
     for service, response in (("iot", IoTResponse), ("iot-data", IoTDataPlaneResponse)):
-        response._dispatch = dispatch  # type: ignore[method-assign,assignment]
-        response._get_action = action  # type: ignore[method-assign,assignment]
         response.use_raw_body = True
         for operation in model(service).operation_names:
             _replace(response, model(service).operation_model(operation))

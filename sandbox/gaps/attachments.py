@@ -10,7 +10,7 @@ from moto.iot.responses import IoTResponse
 
 from iot_policy import split_arn
 from sandbox.gaps.errors import LimitExceededException
-from sandbox.gaps.operations import Answer, action, overriding
+from sandbox.gaps.operations import Answer, overriding
 from sandbox.gaps.served import NotImplementedException
 
 POLICIES_PER_CERTIFICATE = 10
@@ -55,9 +55,11 @@ def certificates_alone(request: IoTResponse, moto: Answer) -> ActionResult:
         raise ResourceNotFoundException(f"Certificate {named.name} is not in this account")
     what = "target" if request._get_param("target") else "principal"
     if named is not None and named.resource_type == "thinggroup":
-        raise NotImplementedException(f"{action(request)}'s {what} where it is a thing group")
+        raise NotImplementedException(f"{request._get_action()}'s {what} where it is a thing group")
     if named is None and ":" in principal:  # region:identity
-        raise NotImplementedException(f"{action(request)}'s {what} where it is a Cognito identity")
+        raise NotImplementedException(
+            f"{request._get_action()}'s {what} where it is a Cognito identity"
+        )
     raise InvalidRequestException(f"{what} must be a certificate's ARN, arn:aws:iot:…:cert/…")
 
 

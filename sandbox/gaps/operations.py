@@ -19,8 +19,6 @@ from botocore.model import (
     StructureShape,
 )
 from botocore.utils import is_json_value_header
-from moto.core.exceptions import JsonRESTError
-from moto.core.request import Request
 from moto.core.responses import ActionResult, BaseResponse
 from moto.iot.exceptions import InvalidRequestException
 
@@ -56,29 +54,6 @@ def wrap(override: Override, method: Method) -> Any:
         return override(request, partial(method, request))
 
     return answer
-
-
-def dispatch(
-    request: BaseResponse, sent: Request, full_url: str | None = None, headers: Any = None
-) -> Any:
-    """Take a body as it is sent: moto would unpack forms and gzip, at whatever size."""
-    for name in ("CONTENT_TYPE", "HTTP_CONTENT_ENCODING"):
-        sent.environ.pop(name, None)
-    return BaseResponse._dispatch(request, sent, full_url, headers)
-
-
-def action(request: BaseResponse) -> str:
-    """Return the operation that a request's method and path lead to; moto heeds more than those.
-
-    Raises:
-        JsonRESTError: they lead nowhere.
-    """
-    operation = request._get_action_from_method_and_request_uri(request.normalized_request)
-    if not operation:
-        unknown = JsonRESTError("UnknownOperationException", "AWS IoT has no such operation.")
-        unknown.code = 404
-        raise unknown
-    return operation
 
 
 def parsed(request: BaseResponse, moto: Answer, *, operation: OperationModel) -> Any:
