@@ -80,15 +80,17 @@ def answer(environ: dict[str, Any]) -> Response:
     except AwsError:
         raise
     except Exception as problem:
-        # What moto did not foresee: it is the sandbox's fault, whatever was asked.
-        _log.error("%s %s: %r", request.method, request.path, problem)
-        _log.debug("its traceback", exc_info=True)
-        raise AwsError(
-            500,
-            "InternalFailureException",
-            f"The sandbox failed at {request.method} {request.path}; its log says more.",
-        ) from problem
+        raise failure(environ, problem) from problem
     return Response(body, status, headers, mimetype="application/json")
+
+
+def failure(environ: dict[str, Any], problem: Exception) -> AwsError:
+    """Log what nobody foresaw, and return the error that says so: it is the sandbox's fault."""
+    what = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+    _log.error("%s failed: %r", what, problem, exc_info=_log.isEnabledFor(logging.DEBUG))
+    return AwsError(
+        500, "InternalFailureException", f"The sandbox failed at {what}; its log says more."
+    )
 
 
 def refusal(problem: AwsError, environ: dict[str, Any]) -> Response:

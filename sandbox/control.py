@@ -33,7 +33,8 @@ class ControlPlane:
             readers: The pages that change nothing, by name: they answer GET.
             changers: The pages that change something, by name: they answer POST.
             changed: Called after a request that may have changed the registry, before its answer;
-                raises OSError if the change cannot be kept, and has then undone it.
+                raises an error, OSError for one, if the change cannot be kept, and has then undone
+                it.
         """
         pages = {"GET": readers, "POST": changers}
         self._pages = {
@@ -58,7 +59,7 @@ class ControlPlane:
         with self._one_at_a_time:
             response = aws_api.answer(environ)
             if environ["REQUEST_METHOD"] != "GET":
-                self._keep()
+                self._keep(environ)
         return response
 
     def _page(self, path: str, asked: str) -> Response:
@@ -73,7 +74,7 @@ class ControlPlane:
         except ValueError as problem:
             raise AwsError(400, "InvalidRequestException", str(problem)) from problem
 
-    def _keep(self) -> None:
+    def _keep(self, environ: dict[str, Any]) -> None:
         try:
             self._changed()
         except OSError as problem:
@@ -84,3 +85,5 @@ class ControlPlane:
                 f"The sandbox cannot write what it knows ({problem.strerror}): nothing is changed. "
                 "Make room, then try again.",
             ) from problem
+        except Exception as problem:
+            raise aws_api.failure(environ, problem) from problem

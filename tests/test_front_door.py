@@ -229,22 +229,31 @@ def test_what_moto_fails_at_is_answered_in_awss_form(
     assert (status, code) == (500, "InternalFailureException")
     assert answered["content-type"].startswith("application/json")
     assert len(caplog.messages) == 1
-    assert "GET /things: ZeroDivisionError" in caplog.messages[0]
+    assert "GET /things failed: ZeroDivisionError" in caplog.messages[0]
     assert "\n" not in caplog.messages[0]
     with caplog.at_level(logging.DEBUG, "sandbox"):
         ask(server.effective_port, "/things")
     assert "Traceback" in caplog.text
 
 
-def test_a_change_that_cannot_be_kept_is_not_confirmed(nowhere: None) -> None:
-    def full() -> None:
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [
+        (OSError(28, "No space left on device"), "ServiceUnavailableException"),
+        (RecursionError("too deep"), "InternalFailureException"),
+    ],
+)
+def test_a_change_that_cannot_be_kept_is_not_confirmed(
+    nowhere: None, problem: Exception, code: str
+) -> None:
+    def fail() -> None:
+        raise problem
 
     in_process.plane()
-    plane = ControlPlane(readers={}, changers={}, changed=full)
-    iot = in_process.client(plane)
-    with pytest.raises(iot.exceptions.ServiceUnavailableException, match="No space left"):
+    iot = in_process.client(ControlPlane(readers={}, changers={}, changed=fail))
+    with pytest.raises(ClientError) as refused:
         iot.create_thing(thingName="a")
+    assert refused.value.response["Error"]["Code"] == code
 
 
 class TestBounds:
