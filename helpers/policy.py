@@ -174,7 +174,7 @@ def made_here(iot: "IoTClient", *, prefix: str = "") -> list[AccountPolicy]:
         prefix: What their names begin with: in a shared account, the learner's.
     """
     names = iot.get_paginator("list_policies").paginate().search("policies[].policyName")
-    found = [find(iot, name) for name in names if name.startswith(prefix)]
+    found = [find(iot, name) for name in sorted(names) if name.startswith(prefix)]
     return [each for each in found if each is not None and _ours(iot, each.arn)]
 
 

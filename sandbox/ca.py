@@ -6,7 +6,8 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from sandbox.files import keep, recall, take_over, write_whole
+from sandbox.files import write_whole
+from sandbox.state_files import keep, recall, take_over
 
 
 def authority(folder: Path) -> trustme.CA:

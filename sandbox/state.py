@@ -12,8 +12,8 @@ from typing import Any
 
 from moto.iot.models import IoTBackend, iot_backends
 
-from sandbox.files import keep, recall, take_over
 from sandbox.process import ACCOUNT
+from sandbox.state_files import keep, recall, take_over
 
 PRESSED = "pressed"
 """The milestone that a device of the account has published a message."""

@@ -34,12 +34,12 @@ from sandbox import accounts, process
 from sandbox.accounts import Members
 from sandbox.ca import authority
 from sandbox.errors import SandboxError
-from sandbox.files import DAMAGED_KEPT, keep, recall
 from sandbox.line import HttpLine
 from sandbox.process import ACCOUNT, PROJECT, REGION
 from sandbox.registry import Registry
 from sandbox.server import Server
 from sandbox.state import Milestones, State
+from sandbox.state_files import DAMAGED_KEPT, keep, recall
 
 PLACES = 200
 BEFORE, AFTER = {"before"}, {"before", "after"}
@@ -619,7 +619,7 @@ def test_damaged_milestones_of_the_version_before(tmp_path: Path, content: bytes
 
 COUNT = """
 import itertools, pathlib, sys
-from sandbox.files import keep
+from sandbox.state_files import keep
 for number in itertools.count(1):
     keep(pathlib.Path(sys.argv[1]), b"%d " % number * 20_000)
     print(number, flush=True)
