@@ -260,6 +260,7 @@ class TestAuthority:
             assert authority(tmp_path).cert_pem.bytes() == old.cert_pem.bytes()
             assert not (tmp_path / "ca.key").exists()
 
+    @pytest.mark.long
     @pytest.mark.parametrize("name", ["ca.key", "ca.pem"])
     def test_a_damaged_one_of_the_version_before(self, tmp_path: Path, name: str) -> None:
         old = trustme.CA()
@@ -539,8 +540,8 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         (["registry"], BEFORE, AFTER),
         (["registry", "registry.before"], set(), AFTER),
-        (["milestones"], AFTER, BEFORE),
-        (["authority"], AFTER, AFTER),
+        pytest.param(["milestones"], AFTER, BEFORE, marks=pytest.mark.long),
+        pytest.param(["authority"], AFTER, AFTER, marks=pytest.mark.long),
         (["ca.pem", "sandbox.json", "server.pem"], AFTER, AFTER),
     ],
     ids=lambda names: "-".join(names) if isinstance(names, list) else "",
@@ -757,7 +758,7 @@ def small_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, 64 * 1024))
 
 
-@pytest.fixture(params=["a small disk", "small files"])
+@pytest.fixture(params=[pytest.param("a small disk", marks=pytest.mark.long), "small files"])
 def full(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, Any]]:
     """What makes the disk under tmp_path/state fill up; only root can mount one."""
     folder = tmp_path / "state"
@@ -1021,7 +1022,7 @@ def test_a_disk_that_is_full_from_the_start(tmp_path: Path) -> None:
 OLDER = "from sandbox import process; process.find_or_start(process.state_dir())"
 
 
-@pytest.fixture(params=["another version", "before versions"])
+@pytest.fixture(params=["another version", pytest.param("before versions", marks=pytest.mark.long)])
 def older(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """The program as it was before an update."""
     site = tmp_path / "site-packages"

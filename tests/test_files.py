@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.files import keep, recall, write_whole
+from sandbox.files import write_whole
+from sandbox.state_files import keep, recall
 
 
 def listed(folder: Path) -> list[str]:
