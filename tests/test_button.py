@@ -1,7 +1,9 @@
 """The virtual button, over real mutual TLS: what arrives, what is refused, and why."""
 
+import base64
 import json
 import os
+import queue
 import shutil
 import socket
 import ssl
@@ -11,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import boto3
+import paho.mqtt.client as mqtt
 import pytest
 import trustme
 from conftest import pid
@@ -232,3 +236,49 @@ def test_on_443_it_says_by_alpn_that_it_is_mqtt(aws: Account, pressed: Device) -
 def test_where_8883_is_open_it_stays_with_it(aws: Account) -> None:
     both = replace(aws, alpn_port=closed_port())
     assert choose_port("localhost", both) == (aws.mqtt_port, None)
+
+
+def test_a_message_by_http_keeps_its_properties(aws: Account) -> None:
+    """From iot-data through the broker to a device that speaks MQTT 5."""
+    ear = button.make_listener(aws, SERIAL, "my-ear")
+    data = boto3.client(
+        "iot-data",
+        endpoint_url=aws.iot.meta.endpoint_url,
+        region_name=aws.region,
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+    )
+    arrived: queue.Queue[mqtt.MQTTMessage] = queue.Queue()
+    subscribed = threading.Event()
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=ear.name, protocol=mqtt.MQTTv5)
+    client.tls_set(str(ear.files.root_ca), str(ear.files.certificate), str(ear.files.private_key))
+    client.on_connect = lambda *_: client.subscribe(ear.topic, qos=1)
+    client.on_subscribe = lambda *_: subscribed.set()
+    client.on_message = lambda _client, _data, message: arrived.put(message)
+    client.connect("localhost", aws.mqtt_port)
+    client.loop_start()
+    try:
+        assert subscribed.wait(10)
+        data.publish(
+            topic=ear.topic,
+            qos=1,
+            payload=b"{}",
+            userProperties=[{"colour": "red"}, {"colour": "blue"}],
+            contentType="application/json",
+            responseTopic="iotbutton/answer",
+            correlationData=base64.b64encode(b"7").decode(),
+            payloadFormatIndicator="UTF8_DATA",
+            messageExpiry=600,
+        )
+        found = arrived.get(timeout=10).properties.json()
+    finally:
+        client.disconnect()
+        client.loop_stop()
+    assert 590 <= found.pop("MessageExpiryInterval") <= 600
+    assert found == {
+        "UserProperty": [("colour", "red"), ("colour", "blue")],
+        "ContentType": "application/json",
+        "ResponseTopic": "iotbutton/answer",
+        "CorrelationData": "37",
+        "PayloadFormatIndicator": 1,
+    }
