@@ -1,9 +1,10 @@
-"""The policy language of AWS IoT: read a policy, decide by it, explain the decision, lint it.
+"""The policy language of AWS IoT: read a policy, decide by it, explain, lint, compare.
 
 Pure: values in, values out. Nothing here asks an account, opens a file or draws a table.
 """
 
 from iot_policy.arns import Arn, arn, split_arn
+from iot_policy.comparison import Comparison, compare
 from iot_policy.context import AttachedThing, CertificateNames, connection_context
 from iot_policy.decision import Decision, Policy, Request, decide, parse
 from iot_policy.documents import check, document, statement, to_json
@@ -15,6 +16,7 @@ __all__ = [
     "Arn",
     "AttachedThing",
     "CertificateNames",
+    "Comparison",
     "Decision",
     "Explanation",
     "Finding",
@@ -24,6 +26,7 @@ __all__ = [
     "StatementAssessment",
     "arn",
     "check",
+    "compare",
     "connection_context",
     "decide",
     "document",

@@ -31,7 +31,9 @@ class Pattern:
     """Called with the request's text and its context."""
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
+    """A piece of a pattern."""
+
     kind: Literal["text", "wildcard", "variable"]
     text: str
 
@@ -59,7 +61,7 @@ def compile_pattern(
     >>> compile_pattern("a/*/${iot:ClientId}").matches("a/b/c/me", {"iot:ClientId": "me"})
     True
     """
-    parts = tuple(_parts(text, wildcards, variables))
+    parts = tuple(split_pattern(text, wildcards=wildcards, variables=variables))
     names = tuple(dict.fromkeys(part.text for part in parts if part.kind == "variable"))
     if not names:
         test = _test(parts, ignore_case)
@@ -72,7 +74,7 @@ def compile_pattern(
         if not all(isinstance(value, str) for value in values):
             return _never
         known = dict(zip(names, values, strict=True))
-        filled = (_Part("text", str(known[p.text])) if p.kind == "variable" else p for p in parts)
+        filled = (Part("text", str(known[p.text])) if p.kind == "variable" else p for p in parts)
         return _test(tuple(filled), ignore_case)
 
     look_up = itemgetter(*names)  # one value, or a tuple of several
@@ -92,24 +94,34 @@ def unresolved(names: Iterable[str], context: Context) -> tuple[str, ...]:
     return tuple([name for name in names if name not in context])
 
 
-def _parts(text: str, wildcards: bool, variables: bool) -> Iterator[_Part]:
+def split_pattern(text: str, *, wildcards: bool = True, variables: bool = True) -> Iterator[Part]:
+    """Split *text* into plain texts, wildcards, and variables by their names.
+
+    Args:
+        text: What the policy holds.
+        wildcards: As for :func:`compile_pattern`.
+        variables: As for :func:`compile_pattern`.
+
+    >>> [part.text for part in split_pattern("a/${*}/*/${iot:ClientId}") if part.text]
+    ['a/', '*', '/', '*', '/', 'iot:ClientId']
+    """
     end = 0
     for mark in _MARK.finditer(text):
         name, wildcard = mark.groups()
         if not (wildcards if wildcard else variables):
             continue
-        yield _Part("text", text[end : mark.start()])
+        yield Part("text", text[end : mark.start()])
         end = mark.end()
         if wildcard:
-            yield _Part("wildcard", wildcard)
+            yield Part("wildcard", wildcard)
         elif name in ("*", "?", "$"):
-            yield _Part("text", name)
+            yield Part("text", name)
         else:
-            yield _Part("variable", canonical(name) or name)
-    yield _Part("text", text[end:])
+            yield Part("variable", canonical(name) or name)
+    yield Part("text", text[end:])
 
 
-def _test(parts: tuple[_Part, ...], ignore_case: bool) -> Callable[[str], object]:
+def _test(parts: tuple[Part, ...], ignore_case: bool) -> Callable[[str], object]:
     """The cheapest test that does it: most patterns are plain text, or end in one ``*``."""
     plain = "".join(part.text for part in parts if part.kind == "text")
     wild = [part.text for part in parts if part.kind == "wildcard"]
@@ -118,12 +130,12 @@ def _test(parts: tuple[_Part, ...], ignore_case: bool) -> Callable[[str], object
         return lambda value: value.casefold() == folded
     if not wild:
         return plain.__eq__
-    if wild == ["*"] and parts[-2:] == (_Part("wildcard", "*"), _Part("text", "")):
+    if wild == ["*"] and parts[-2:] == (Part("wildcard", "*"), Part("text", "")):
         return lambda value: value.startswith(plain)
     return re.compile(_expression(parts), re.DOTALL).fullmatch
 
 
-def _expression(parts: tuple[_Part, ...]) -> str:
+def _expression(parts: tuple[Part, ...]) -> str:
     """A regular expression that never backtracks over more than one ``*``: time stays linear."""
     chunks = [""]
     for part in parts:

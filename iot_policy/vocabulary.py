@@ -17,29 +17,48 @@ class Check(NamedTuple):
     """What is checked, in words."""
     example: str
     """The resource, after the account's number."""
+    may: str
+    """What follows *It may …*, with ``{}`` for the resource's name."""
 
 
-_SHADOW = Check("thing", "a shadow request", "thing/<thing name>")
-_JOB = Check("thing", "a job request", "thing/<thing name>")
+def _shadow(may: str) -> Check:
+    return Check("thing", "a shadow request", "thing/<thing name>", may)
+
+
+def _job(may: str) -> Check:
+    return Check("thing", "a job request", "thing/<thing name>", may)
+
 
 ACTIONS: Mapping[str, Check] = {
-    "iot:Connect": Check("client", "a connection", "client/<client id>"),
-    "iot:Publish": Check("topic", "a publish", "topic/<topic>"),
-    "iot:RetainPublish": Check("topic", "a retained publish", "topic/<topic>"),
-    "iot:Subscribe": Check("topicfilter", "a subscription", "topicfilter/<topic filter>"),
-    "iot:Receive": Check("topic", "a delivery", "topic/<topic>"),
-    "iot:DeleteConnection": Check("client", "a forced disconnect", "client/<client id>"),
-    "iot:GetRetainedMessage": Check("topic", "reading a retained message", "topic/<topic>"),
-    "iot:ListRetainedMessages": Check("*", "listing retained messages", "*"),
-    "iot:GetThingShadow": _SHADOW,
-    "iot:UpdateThingShadow": _SHADOW,
-    "iot:DeleteThingShadow": _SHADOW,
-    "iot:ListNamedShadowsForThing": _SHADOW,
-    "iot:DescribeJobExecution": _JOB,
-    "iot:GetPendingJobExecutions": _JOB,
-    "iot:UpdateJobExecution": _JOB,
-    "iot:StartNextPendingJobExecution": _JOB,
-    "iot:AssumeRoleWithCertificate": Check("rolealias", "a credentials request", "rolealias/…"),
+    "iot:Connect": Check("client", "a connection", "client/<client id>", "connect as {}"),
+    "iot:Publish": Check("topic", "a publish", "topic/<topic>", "publish on {}"),
+    "iot:RetainPublish": Check(
+        "topic", "a retained publish", "topic/<topic>", "publish a retained message on {}"
+    ),
+    "iot:Subscribe": Check(
+        "topicfilter", "a subscription", "topicfilter/<topic filter>", "subscribe to {}"
+    ),
+    "iot:Receive": Check("topic", "a delivery", "topic/<topic>", "receive what is published on {}"),
+    "iot:DeleteConnection": Check(
+        "client", "a forced disconnect", "client/<client id>", "disconnect {}"
+    ),
+    "iot:GetRetainedMessage": Check(
+        "topic", "reading a retained message", "topic/<topic>", "read the retained message on {}"
+    ),
+    "iot:ListRetainedMessages": Check(
+        "*", "listing retained messages", "*", "list all retained messages"
+    ),
+    "iot:GetThingShadow": _shadow("read the shadow of {}"),
+    "iot:UpdateThingShadow": _shadow("change the shadow of {}"),
+    "iot:DeleteThingShadow": _shadow("delete the shadow of {}"),
+    "iot:ListNamedShadowsForThing": _shadow("list the shadows of {}"),
+    "iot:DescribeJobExecution": _job("read a job of {}"),
+    "iot:GetPendingJobExecutions": _job("list the jobs of {}"),
+    "iot:UpdateJobExecution": _job("report on a job of {}"),
+    "iot:StartNextPendingJobExecution": _job("start a job of {}"),
+    "iot:AssumeRoleWithCertificate": Check(
+        "rolealias", "a credentials request", "rolealias/…", "get the credentials of {}"
+    ),
 }
 
 CERTIFICATE_NAMES = {

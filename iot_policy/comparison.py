@@ -1,0 +1,336 @@
+"""Is everything that A allows allowed by B? If not, one request that A allows and B does not.
+
+Such a request is a *witness*. For each action, names of resources are tried, shortest first: every
+one, or one that no pattern tells apart from it (:mod:`iot_policy.resources`). So the answer is
+exact. A condition or a variable whose value is not known is a *fact* that may be so or not: see
+:func:`_differ`. *Within* is said only where no fact can change it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+from iot_policy.arns import arn
+from iot_policy.decision import Policy, Request, decide
+from iot_policy.documents import VERSIONS
+from iot_policy.patterns import Context, Part, split_pattern
+from iot_policy.resources import Automaton, Glob, TooManyNamesError, is_name
+from iot_policy.vocabulary import ACTIONS, THING
+
+_TOO_MANY = "The resources for {} have too many wildcards, or too long names, to compare."
+_ANOTHER = "another"
+_CLIENT_ID, _NAME, _ATTACHED = "iot:ClientId", f"{THING}ThingName", f"{THING}IsAttached"
+
+_Facts = frozenset[tuple[object, bool]]
+"""Conditions, and patterns with a variable, that are not known: which hold, and which do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The answer; as text, one sentence."""
+
+    verdict: Literal["WITHIN", "NOT_WITHIN", "NOT_SHOWN"]
+    """``NOT_SHOWN``: it depends on what is not known, or would take too long. Not within, then."""
+    witness: Request | None = None
+    """Where it is ``NOT_WITHIN``: a request that A allows and B does not, by :func:`decide`."""
+    reason: str = ""
+    """Where it is ``NOT_SHOWN``: why, in one sentence."""
+
+    def __str__(self) -> str:
+        if self.witness:
+            return f"It may also {_may(self.witness.action, self.witness.resource)}."
+        return self.reason or "It allows nothing more."
+
+
+def compare(
+    policies: Sequence[Policy],
+    reference: Sequence[Policy],
+    *,
+    region: str,
+    account: str,
+    context: Context = MappingProxyType({}),
+    actions: Iterable[str] = ACTIONS,
+) -> Comparison:
+    """Find out whether everything that *policies* allow is allowed by *reference*.
+
+    Only requests that AWS IoT can see count: names that are well-formed and within its limits, and
+    a client that connects under the name that it asks for. A certificate that the context says is
+    attached to a Thing counts as attached to that one alone.
+
+    Args:
+        policies: As for :func:`iot_policy.decide`.
+        reference: Likewise.
+        region: Where the resources are, such as ``eu-west-1``.
+        account: Whose they are: 12 digits.
+        context: What is known of the connection. A key that is not in there may have any value, or
+            none; with the value ``()`` it has none.
+        actions: Of :data:`iot_policy.vocabulary.ACTIONS`, in the order to look at them.
+
+    Returns:
+        The verdict, and a witness or a reason.
+
+    >>> from iot_policy import document, parse, statement, to_json
+    >>> def subscribe(topic_filter):
+    ...     resource = arn("eu-west-1", "123456789012", f"topicfilter/{topic_filter}")
+    ...     return [parse("P", to_json(document(statement("iot:Subscribe", resource))))]
+    >>> where = {"region": "eu-west-1", "account": "123456789012"}
+    >>> right = subscribe("iotbutton/G030JF055364XVRB/answer")
+    >>> print(compare(right, subscribe("iotbutton/*"), **where))
+    It allows nothing more.
+    >>> found = compare(subscribe("iotbutton/*"), right, **where)
+    >>> print(found)
+    It may also subscribe to iotbutton/another/answer.
+    >>> found.witness.action, found.witness.resource.rpartition(":")[2]
+    ('iot:Subscribe', 'topicfilter/iotbutton/another/answer')
+    >>> print(compare(subscribe("${iot:ClientId}/*"), right, **where))
+    Whether it may also subscribe to another/another depends on iot:ClientId.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
+    """
+    unsure = None
+    for action in actions:
+        for case in _cases(action, context, region, account):
+            found = _compare(policies, reference, case)
+            if found.witness:
+                return found
+            if found.reason:
+                unsure = unsure or found
+    return unsure or Comparison("WITHIN")
+
+
+def _may(action: str, resource: str) -> str:
+    return ACTIONS[action].may.format(resource.partition("/")[2])
+
+
+class _Case(NamedTuple):
+    """Requests for one action, by a connection of which the same is known."""
+
+    action: str
+    kind: str
+    fixed: str
+    """What stands before the name in a resource's ARN."""
+    known: Context
+    only: str = ""
+    """The one name that is asked for; empty for all."""
+    but: str = ""
+    """A name that is not asked for."""
+
+    def request(self, name: str) -> Request:
+        by = {_CLIENT_ID: name} if self.action == "iot:Connect" else {}
+        return Request(self.action, self.fixed + name, {**self.known, **by})
+
+    def has(self, name: str) -> bool:
+        return is_name(self.kind, name) and name != self.but and self.only in ("", name)
+
+
+def _cases(action: str, context: Context, region: str, account: str) -> Iterator[_Case]:
+    """Yield one case, but two for a connect by a known client.
+
+    Who connects names the client id. What is known holds under the client's own; under another
+    one, the certificate is attached to no Thing.
+    """
+    kind = ACTIONS[action].resource_type
+    if kind == "*":
+        yield _Case(action, kind, "", context, only="*")
+        return
+    fixed = arn(region, account, f"{kind}/")
+    own = context.get(_CLIENT_ID, context.get(_NAME))
+    if action != "iot:Connect" or not isinstance(own, str):
+        yield _Case(action, kind, fixed, context)
+        return
+    yield _Case(action, kind, fixed, {**context, _CLIENT_ID: own}, only=own)
+    others = {k: v for k, v in context.items() if k != _CLIENT_ID and not k.startswith(THING)}
+    attached = any(key.startswith(THING) for key in context) and context.get(_ATTACHED) != "false"
+    known = {**others, _ATTACHED: "false"} if attached else others
+    yield _Case(action, kind, fixed, known, but=own)
+
+
+def _compare(policies: Sequence[Policy], reference: Sequence[Policy], case: _Case) -> Comparison:
+    """Prove that no name is a witness, or find one, rather one that reads well."""
+    question = _Question(policies, reference, case)
+    try:
+        first = question.shortest()
+        if not first:
+            return Comparison("WITHIN")
+    except TooManyNamesError:
+        first = ""
+
+    def candidates() -> Iterator[str]:
+        yield from question.suggest()
+        yield from question.spell(first)
+        # Now what is not known has no value: the client id aside, which the name is.
+        own = {_CLIENT_ID} if case.action == "iot:Connect" else set()
+        absent = dict.fromkeys(question.missing - own, ())
+        exact = _Question(policies, reference, case._replace(known={**case.known, **absent}))
+        with suppress(TooManyNamesError):
+            yield from exact.spell(exact.shortest())
+
+    for name in filter(case.has, candidates()):
+        request = case.request(name)
+        allowed = decide(policies, request).verdict == "ALLOWED"
+        if allowed and decide(reference, request).verdict != "ALLOWED":
+            return Comparison("NOT_WITHIN", request)
+    if not first:
+        return Comparison("NOT_SHOWN", reason=_TOO_MANY.format(case.action))
+    name = next(name for name in question.spell(first) if question.differs(name))
+    may, keys = _may(case.action, case.fixed + name), " and ".join(sorted(question.missing))
+    return Comparison("NOT_SHOWN", reason=f"Whether it may also {may} depends on {keys}.")
+
+
+class _Rule(NamedTuple):
+    """A statement about the action whose conditions hold, as far as they are known."""
+
+    allows: bool
+    globs: tuple[Glob, ...]
+    not_resource: bool
+    facts: _Facts
+    """Its conditions that are not known."""
+    missing: frozenset[str]
+    """The context keys that it asks for and that are not known."""
+
+    def ways(self, fits: Set[Glob]) -> Iterator[_Facts]:
+        """Yield each set of facts by which it applies to a name that fits these patterns."""
+        globs = [glob for glob in self.globs if glob in fits]
+        unsure = [glob for glob in globs if any(part.kind == "variable" for part in glob)]
+        if self.not_resource:
+            if globs == unsure:
+                yield self.facts | {(glob, False) for glob in unsure}
+        else:
+            for glob in globs:
+                yield self.facts | ({(glob, True)} if glob in unsure else set())
+
+
+def _rules(policies: Sequence[Policy], action: str, known: Context) -> Iterator[_Rule]:
+    detached = known.get(_ATTACHED) == "false"
+
+    def unknown(keys: Iterable[str]) -> set[str]:
+        return {k for k in keys if k not in known and not (detached and k.startswith(THING))}
+
+    for policy in policies:
+        substitute = policy.version == VERSIONS[0]
+        for statement in policy.statements:
+            named = any(pattern.matches(action.lower(), {}) for pattern in statement.actions)
+            needs = [(c, unknown({c.key, *c.needs})) for c in statement.conditions]
+            if named == statement.not_action or not all(n or c.holds(known) for c, n in needs):
+                continue
+            missing = unknown(statement.variables)
+            globs = (_fill_in(p.text, substitute, known, missing) for p in statement.resources)
+            facts = {
+                (c.operator, c.key, frozenset(c.values), frozenset(c.needs)) for c, n in needs if n
+            }
+            yield _Rule(
+                allows=statement.allows,
+                globs=tuple(glob for glob in globs if glob),
+                not_resource=statement.not_resource,
+                facts=frozenset((fact, True) for fact in facts),
+                missing=frozenset(missing.union(*(n for _, n in needs))),
+            )
+
+
+def _fill_in(text: str, substitute: bool, known: Context, missing: Set[str]) -> Glob:
+    """Put the known values into a pattern; empty, as it matches nothing, where there is none."""
+    parts = []
+    for part in split_pattern(text, variables=substitute):
+        if part.kind == "variable" and part.text not in missing:
+            value = known.get(part.text)
+            if not isinstance(value, str):
+                return ()
+            part = Part("text", value)
+        parts.append(part)
+    return tuple(parts)
+
+
+def _differ(ours: Iterable[_Rule], theirs: Iterable[_Rule], fits: Set[Glob]) -> bool:
+    """Look for facts by which A allows a name that fits these patterns, and B does not.
+
+    Suppose that an Allow of A applies: then its facts hold. If by them a Deny of A applies too, A
+    does not allow the name. B allows it if by them an Allow of B applies and no Deny of B can; and
+    a Deny of B cannot, if a Deny of A would apply with it.
+    """
+
+    def ways(rules: Iterable[_Rule], allows: bool) -> list[_Facts]:
+        return [way for rule in rules if rule.allows == allows for way in rule.ways(fits)]
+
+    def apply(found: Iterable[_Facts], facts: _Facts) -> bool:
+        return any(way <= facts for way in found)
+
+    denied = ways(ours, allows=False)
+    for facts in ways(ours, allows=True):
+        if apply(denied, facts):
+            continue
+        if not apply(ways(theirs, allows=True), facts):
+            return True
+        for deny in ways(theirs, allows=False):
+            contrary = any((fact, not holds) in facts for fact, holds in deny)
+            if not contrary and not apply(denied, facts | deny):
+                return True
+    return False
+
+
+class _Question:
+    """Which names do A, ours, allow in a case where B, theirs, do not?"""
+
+    def __init__(
+        self, policies: Sequence[Policy], reference: Sequence[Policy], case: _Case
+    ) -> None:
+        self._case = case
+        self._ours = tuple(_rules(policies, case.action, case.known))
+        self._theirs = tuple(_rules(reference, case.action, case.known))
+        rules = (*self._ours, *self._theirs)
+        but: Glob = (Part("text", case.fixed + case.but),)
+        globs = [glob for rule in rules for glob in rule.globs]
+        self._automaton = Automaton(case.kind, case.fixed, [*globs, but])
+        self._differ = cache(
+            lambda fits: but not in fits and _differ(self._ours, self._theirs, fits)
+        )
+        self.missing = {key for rule in rules for key in rule.missing}
+        """Context keys that the answer may depend on, and that are not known."""
+
+    def differs(self, name: str) -> bool:
+        """Tell whether A may allow *name* where B may not."""
+        return self._differ(self._automaton.fits(name))
+
+    def shortest(self) -> str:
+        """Return the shortest name that differs; empty where none does."""
+        case = self._case
+        if case.only:
+            return case.only if case.has(case.only) and self.differs(case.only) else ""
+        allows = [rule for rule in self._ours if rule.allows]
+        everywhere = any(rule.not_resource for rule in allows)
+        wanted = None if everywhere else {glob for rule in allows for glob in rule.globs}
+        for name, fits in self._automaton.names(wanted):
+            if self._differ(fits):
+                if not case.has(name):  # with too many bytes: another may have fewer
+                    raise TooManyNamesError
+                return name
+        return ""
+
+    def spell(self, name: str) -> Iterator[str]:
+        """Yield *name* with words where any would do, then as it is."""
+        if name:
+            levels = name.split("/")
+            yield "/".join(x if x.strip(self._automaton.other) else _ANOTHER for x in levels)
+            yield name
+
+    def suggest(self) -> Iterator[str]:
+        """Yield what a reader would think of: B's names with another word in them; A's names."""
+        theirs = [name.split("/") for name in self._written(self._theirs)]
+        near = {"/".join([*x[:i], _ANOTHER, *x[i + 1 :]]) for x in theirs for i in range(len(x))}
+        yield from sorted(sorted(near), key=len)
+        yield _ANOTHER
+        yield from sorted(self._written(self._ours), key=len)
+
+    def _written(self, rules: Iterable[_Rule]) -> list[str]:
+        """Return the names of the patterns, with a word for each wildcard."""
+        texts = ["".join(map(_word, glob)) for rule in rules for glob in rule.globs]
+        fixed = self._case.fixed
+        return [text.removeprefix(fixed) for text in texts if text.startswith(fixed)]
+
+
+def _word(part: Part) -> str:
+    if part.kind == "text":
+        return part.text
+    return "x" if part.text == "?" else _ANOTHER
