@@ -54,15 +54,15 @@ def compare(
     context: Context = MappingProxyType({}),
     actions: Iterable[str] = ACTIONS,
 ) -> Comparison:
-    """Find out whether everything that *policies* allow is allowed by *reference*.
+    """Find out whether everything that *policies* (A) allow is allowed by *reference* (B).
 
     Only requests that AWS IoT can see count: names that are well-formed and within its limits, and
     a client that connects under the name that it asks for. A certificate that the context says is
-    attached to a Thing counts as attached to that one alone.
+    attached to a Thing counts as attached to that one alone, whose name the client id must be.
 
     Args:
-        policies: As for :func:`iot_policy.decide`.
-        reference: Likewise.
+        policies: A, as for :func:`iot_policy.decide`.
+        reference: B, likewise.
         region: Where the resources are, such as ``eu-west-1``.
         account: Whose they are: 12 digits.
         context: What is known of the connection. A key that is not in there may have any value, or
@@ -127,25 +127,28 @@ class _Case(NamedTuple):
 
 
 def _cases(action: str, context: Context, region: str, account: str) -> Iterator[_Case]:
-    """Yield one case, but two for a connect by a known client.
+    """Yield one case, or for a connect two: under the client id that is known, and under others.
 
-    Who connects names the client id. What is known holds under the client's own; under another
-    one, the certificate is attached to no Thing.
+    Who connects names the client id, and so the Thing whose values the connection has. Where the
+    known client id has a Thing, others have none.
     """
     kind = ACTIONS[action].resource_type
     if kind == "*":
         yield _Case(action, kind, "", context, only="*")
         return
     fixed = arn(region, account, f"{kind}/")
-    own = context.get(_CLIENT_ID, context.get(_NAME))
-    if action != "iot:Connect" or not isinstance(own, str):
+    if action != "iot:Connect":
         yield _Case(action, kind, fixed, context)
         return
-    yield _Case(action, kind, fixed, {**context, _CLIENT_ID: own}, only=own)
     others = {k: v for k, v in context.items() if k != _CLIENT_ID and not k.startswith(THING)}
-    attached = any(key.startswith(THING) for key in context) and context.get(_ATTACHED) != "false"
-    known = {**others, _ATTACHED: "false"} if attached else others
-    yield _Case(action, kind, fixed, known, but=own)
+    own = context.get(_CLIENT_ID, context.get(_NAME))
+    if not isinstance(own, str):
+        yield _Case(action, kind, fixed, others)
+        return
+    yield _Case(action, kind, fixed, {**context, _CLIENT_ID: own}, only=own)
+    if any(key.startswith(THING) for key in context) and context.get(_ATTACHED) != "false":
+        others[_ATTACHED] = "false"
+    yield _Case(action, kind, fixed, others, but=own)
 
 
 def _compare(policies: Sequence[Policy], reference: Sequence[Policy], case: _Case) -> Comparison:
@@ -161,12 +164,12 @@ def _compare(policies: Sequence[Policy], reference: Sequence[Policy], case: _Cas
     def candidates() -> Iterator[str]:
         yield from question.suggest()
         yield from question.spell(first)
-        # Now what is not known has no value: the client id aside, which the name is.
+        # The client id aside, which the name is: now what is not known has no value.
         own = {_CLIENT_ID} if case.action == "iot:Connect" else set()
-        absent = dict.fromkeys(question.missing - own, ())
-        exact = _Question(policies, reference, case._replace(known={**case.known, **absent}))
-        with suppress(TooManyNamesError):
-            yield from exact.spell(exact.shortest())
+        if absent := dict.fromkeys(question.missing - own, ()):
+            exact = _Question(policies, reference, case._replace(known={**case.known, **absent}))
+            with suppress(TooManyNamesError):
+                yield from exact.spell(exact.shortest())
 
     for name in filter(case.has, candidates()):
         request = case.request(name)
@@ -176,7 +179,7 @@ def _compare(policies: Sequence[Policy], reference: Sequence[Policy], case: _Cas
     if not first:
         return Comparison("NOT_SHOWN", reason=_TOO_MANY.format(case.action))
     name = next(name for name in question.spell(first) if question.differs(name))
-    may, keys = _may(case.action, case.fixed + name), " and ".join(sorted(question.missing))
+    may, keys = _may(case.action, case.fixed + name), " and ".join(question.depends_on(name))
     return Comparison("NOT_SHOWN", reason=f"Whether it may also {may} depends on {keys}.")
 
 
@@ -279,19 +282,25 @@ class _Question:
         self._case = case
         self._ours = tuple(_rules(policies, case.action, case.known))
         self._theirs = tuple(_rules(reference, case.action, case.known))
-        rules = (*self._ours, *self._theirs)
+        self._rules = (*self._ours, *self._theirs)
         but: Glob = (Part("text", case.fixed + case.but),)
-        globs = [glob for rule in rules for glob in rule.globs]
+        globs = [glob for rule in self._rules for glob in rule.globs]
         self._automaton = Automaton(case.kind, case.fixed, [*globs, but])
         self._differ = cache(
             lambda fits: but not in fits and _differ(self._ours, self._theirs, fits)
         )
-        self.missing = {key for rule in rules for key in rule.missing}
-        """Context keys that the answer may depend on, and that are not known."""
+        self.missing = {key for rule in self._rules for key in rule.missing}
+        """Context keys that the rules ask for and that are not known."""
 
     def differs(self, name: str) -> bool:
         """Tell whether A may allow *name* where B may not."""
         return self._differ(self._automaton.fits(name))
+
+    def depends_on(self, name: str) -> list[str]:
+        """Return the context keys that are not known and that decide about *name*."""
+        fits = self._automaton.fits(name)
+        rules = [rule for rule in self._rules if list(rule.ways(fits))]
+        return sorted({key for rule in rules for key in rule.missing})
 
     def shortest(self) -> str:
         """Return the shortest name that differs; empty where none does."""

@@ -13,8 +13,8 @@ from string import ascii_letters, digits
 
 from iot_policy.patterns import Part
 
-MOST_STEPS = 200_000
-"""A second or less."""
+MOST_STEPS = 50_000
+"""Half a second or less. Ten policies full of plain names take a fifth of it."""
 
 Glob = tuple[Part, ...]
 """A pattern, with the values of its variables where they are known."""
@@ -96,7 +96,7 @@ class Automaton:
         """
         self._kind = kind
         self._stars = self._single = start = 0
-        self._literals = {"/": 0}
+        self._literals = dict.fromkeys("/$", 0)  # they count even where no pattern names them
         self._spans: dict[Glob, tuple[int, int]] = {}  # the bits of a glob's beginning and end
         bit = 1
         for glob in dict.fromkeys(globs):
@@ -116,10 +116,12 @@ class Automaton:
             bit <<= 1
         self._start = self._read(fixed, start)
         legal = re.compile(_NAMES[kind][0]).match
-        plain = chain(ascii_letters, digits, map(chr, range(0xC0, 0xD800)))
+        plain = chain("x", ascii_letters, digits, map(chr, range(0xC0, 0xD800)))
         self.other = next((c for c in plain if c not in self._literals and legal(c)), "")
         """A character for all those that no pattern names; empty where each is named."""
         self._letters = [*self.other, *sorted(filter(legal, self._literals))]
+        self._ends = sum(end for _, end in self._spans.values())
+        self._sets: dict[int, frozenset[Glob]] = {}
 
     def _read(self, text: str, state: int) -> int:
         for char in text:
@@ -132,7 +134,11 @@ class Automaton:
         return self._fitting(self._read(name, self._start))
 
     def _fitting(self, state: int) -> frozenset[Glob]:
-        return frozenset(glob for glob, (_, end) in self._spans.items() if state & end)
+        ends = state & self._ends
+        if ends not in self._sets:
+            spans = self._spans.items()
+            self._sets[ends] = frozenset(glob for glob, (_, end) in spans if ends & end)
+        return self._sets[ends]
 
     def names(self, wanted: Collection[Glob] | None) -> Iterator[tuple[str, frozenset[Glob]]]:
         """Yield a name for each way in which names can fit the patterns, shortest first.
@@ -148,15 +154,18 @@ class Automaton:
         """
         spans = self._spans.items()
         alive = sum(2 * end - first for glob, (first, end) in spans if wanted and glob in wanted)
+        always = {self.other, "/", "$"}
         steps, level = 0, {(self._start, _START): ""}
         seen = set(level)
         for _ in range(_NAMES[self._kind][1]):
             further: dict[tuple[int, _Form], str] = {}
             for (state, form), name in level.items():
-                steps += len(self._letters)
-                if steps > MOST_STEPS:
-                    raise TooManyNamesError
                 for letter in self._letters:
+                    if self.other and letter not in always and not state & self._literals[letter]:
+                        continue  # as good as any other character, here
+                    steps += 1
+                    if steps > MOST_STEPS:
+                        raise TooManyNamesError
                     after_form = _follow(self._kind, form, letter)
                     after = self._read(letter, state)
                     if after_form is None or (after, after_form) in seen:
