@@ -35,12 +35,12 @@ A Thing's name may be followed by a slash and a shadow's.
 Source: https://docs.aws.amazon.com/general/latest/gr/iot-core.html#message-broker-limits
 """
 
-_MOST_SLASHES = 7
+_MOST_SLASHES = {"topic": 7, "topicfilter": 7, "thing": 1}
 _PREFIX_SLASHES = 3
 """Those of ``$aws/rules/<rule>/`` and ``$share/<group>/`` do not count."""
 
 _Form = tuple[int, str]
-"""Of a topic's beginning: its slashes; ``+``, ``#``, ``text`` or nothing after the last one."""
+"""Of a name's beginning: its slashes; ``+``, ``#``, ``text`` or nothing after the last one."""
 _START: _Form = (-_PREFIX_SLASHES - 1, "")
 """Like no other beginning."""
 
@@ -70,14 +70,14 @@ def is_name(kind: str, name: str) -> bool:
 
 
 def _follow(kind: str, form: _Form, char: str) -> _Form | None:
-    """Read one more character of a topic or a filter; ``None`` where none goes on like this."""
+    """Read one more character of a name; ``None`` where none goes on like this."""
     slashes, level = form
-    if not kind.startswith("topic"):
+    if kind not in _MOST_SLASHES:
         return form
     if form == _START:
         slashes = -_PREFIX_SLASHES if char == "$" else 0
     if char == "/":
-        return None if level == "#" or slashes == _MOST_SLASHES else (slashes + 1, "")
+        return None if level == "#" or slashes == _MOST_SLASHES[kind] else (slashes + 1, "")
     if level in ("+", "#") or (level and char in "+#"):
         return None
     return slashes, char if char in "+#" else "text"

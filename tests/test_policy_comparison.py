@@ -222,6 +222,7 @@ def test_the_partition_is_that_of_the_region(region):
         ("iot:Connect", f"client/{'?' * 129}", False),
         ("iot:GetThingShadow", "thing/a b", False),
         ("iot:GetThingShadow", "thing/a/shadow", True),
+        ("iot:GetThingShadow", "thing/a/shadow/update", False),
         ("iot:AssumeRoleWithCertificate", "rolealias/a/b", False),
         ("iot:ListRetainedMessages", "topic/*", False),
     ],
