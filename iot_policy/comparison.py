@@ -329,7 +329,6 @@ class _Question:
         theirs = [name.split("/") for name in self._written(self._theirs)]
         near = {"/".join([*x[:i], _ANOTHER, *x[i + 1 :]]) for x in theirs for i in range(len(x))}
         yield from sorted(sorted(near), key=len)
-        yield _ANOTHER
         yield from sorted(self._written(self._ours), key=len)
 
     def _written(self, rules: Iterable[_Rule]) -> list[str]:

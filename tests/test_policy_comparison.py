@@ -1,6 +1,7 @@
 """Does one policy allow what another does not, and which request shows it?"""
 
 from itertools import product
+from string import ascii_letters, digits
 
 import pytest
 from hypothesis import given, settings
@@ -215,11 +216,17 @@ def test_the_partition_is_that_of_the_region(region):
         ("iot:Publish", "topic/*/2/3/4/5/6/7/8/9", True),  # $aws/rules/<rule>/…
         ("iot:Publish", "topic/$aws/rules/rule/1/2/3/4/5/6/7/8", True),
         ("iot:Publish", "topic/$aws/rules/rule/1/2/3/4/5/6/7/8/9", False),
+        ("iot:Subscribe", f"topicfilter/{'?' * 256}", True),
+        ("iot:Subscribe", f"topicfilter/{'?' * 257}", False),
+        ("iot:Subscribe", "topicfilter/1/2/3/4/5/6/7/8", True),
+        ("iot:Subscribe", "topicfilter/1/2/3/4/5/6/7/8/9", False),
         ("iot:Publish", "topic/a\0", False),
         ("iot:Publish", "topic/a\ud800", False),
         ("iot:Connect", "client/a/+#\n", True),
         ("iot:Connect", f"client/{'?' * 128}", True),
         ("iot:Connect", f"client/{'?' * 129}", False),
+        ("iot:GetThingShadow", f"thing/{'?' * 193}", True),
+        ("iot:GetThingShadow", f"thing/{'?' * 194}", False),
         ("iot:GetThingShadow", "thing/a b", False),
         ("iot:GetThingShadow", "thing/a/shadow", True),
         ("iot:GetThingShadow", "thing/a/shadow/update", False),
@@ -239,6 +246,35 @@ def test_bytes_that_are_too_many_prove_nothing():
     assert str(found) == (
         "The resources for iot:Publish have too many wildcards, or too long names, to compare."
     )
+
+
+ALPHABET = ascii_letters + digits
+
+
+def one_by_one(action, kind, characters):
+    """Policies that allow each name of one character."""
+    names = [f"{kind}/{character}" for character in characters]
+    return [
+        found
+        for n in range(0, len(names), 30)
+        for found in policy(says(action, *names[n : n + 30]))
+    ]
+
+
+def test_beyond_all_letters_and_digits_there_are_more_characters():
+    theirs = one_by_one("iot:Publish", "topic", ALPHABET)
+    found = compare(policy(may("topic/?")), theirs, **WHERE)
+    assert len(found.witness.resource.removeprefix(f"{ARN}topic/")) == 1
+
+
+def test_where_every_character_is_named_there_is_no_other():
+    theirs = one_by_one("iot:GetThingShadow", "thing", f"{ALPHABET}:_-$/")
+    ours = policy(says("iot:GetThingShadow", "thing/?"))
+    assert compare(ours, theirs, **WHERE).verdict == "WITHIN"
+    assert compare(ours, theirs[:-1], **WHERE).verdict == "NOT_WITHIN"
+    two = policy(says("iot:GetThingShadow", "thing/??"))
+    theirs += policy(says("iot:GetThingShadow", "thing/?/", "thing/?$"))
+    assert confirmed(compare(two, theirs, **WHERE).witness, two, theirs)
 
 
 # What is not known.
@@ -278,6 +314,7 @@ def not_(*names, **options):
         ([may(MINE, "topic/b", not_resource=True)], [may("topic/b", not_resource=True)]),
         ([may("topic/b")], [may(MINE, "topic/b")]),
         ([may(MINE), not_("topic/*", not_resource=True)], [may(MINE)]),
+        ([may(MINE)], [may("topic/*"), not_(MINE, not_resource=True)]),
     ],
 )
 def test_within_whatever_is_not_known(ours, theirs):
@@ -294,6 +331,7 @@ def test_within_whatever_is_not_known(ours, theirs):
             f"{DEPENDS} aws:SourceIp and iot:DomainName.",
         ),
         ([may()], [may(), not_(condition=DOMAIN)], f"{DEPENDS} iot:DomainName."),
+        ([may()], [may(MINE, not_resource=True)], f"{DEPENDS} iot:ClientId."),
         (
             [may(condition=DOMAIN), may("topic/b", condition=NETWORK)],
             [],
@@ -334,12 +372,22 @@ def test_what_depends_on_what_is_not_known_is_not_within(ours, theirs, reason):
         ([may()], [may(MINE)]),
         ([may(), not_(condition=DOMAIN)], []),
         ([may(), not_(MINE)], [may(), not_()]),
+        ([may(MINE, not_resource=True)], [may("topic/b")]),
+        ([may(condition=DOMAIN), says("iot:Subscribe", "topicfilter/a")], []),
         ([may(condition=DOMAIN), may("topic/b/c")], []),
         ([may(condition=DOMAIN), may("topic/b*")], [may("topic/another", "topic/banother")]),
     ],
 )
 def test_without_what_is_not_known_there_may_be_a_witness(ours, theirs):
     assert compared(ours, theirs).verdict == "NOT_WITHIN"
+
+
+def test_a_client_id_has_a_value_where_nothing_else_is_known():
+    absent = {"Null": {"iot:DomainName": "true"}}
+    one = says("iot:Connect", "client/?", condition=DOMAIN)
+    ours = [one, AS_CLIENT, says("iot:Connect", "client/?", effect="Deny", condition=absent)]
+    found = compared(ours, [says("iot:Connect", "client/another")])
+    assert str(found) == "It may also connect as xx."
 
 
 OLD = "2008-10-17"
@@ -405,6 +453,7 @@ AS_THING = says("iot:Connect", f"client/${{{THING}ThingName}}")
 AS_CLIENT = says("iot:Connect", "client/${iot:ClientId}")
 ANYONE = says("iot:Connect", "client/*", condition=IS_ATTACHED)
 UNATTACHED = says("iot:Connect", "client/*", condition={"Bool": {f"{THING}IsAttached": "false"}})
+NAMESAKE = AttachedThing("another", None, {})
 AS_BUTTON = says("iot:Connect", "client/button")
 
 
@@ -417,6 +466,8 @@ AS_BUTTON = says("iot:Connect", "client/button")
         (ANYONE, AS_BUTTON, {f"{THING}ThingName": "button"}, "It allows nothing more."),
         (AS_THING, says("iot:Connect", "client/b"), connection(), "It may also connect as button."),
         (AS_CLIENT, AS_BUTTON, connection(), "It may also connect as another."),
+        (ANYONE, may(), connection(), "It may also connect as button."),
+        (UNATTACHED, may(), connection("another", [NAMESAKE]), "It may also connect as x."),
         (AS_CLIENT, AS_BUTTON, {}, "It may also connect as another."),
         (UNATTACHED, AS_BUTTON, connection(), "It may also connect as another."),
         (
@@ -471,6 +522,8 @@ def test_other_requests_are_made_under_the_known_client_id():
         ([may("arn:aws:iot:*:*:topic/a/*")], [], "a/another"),
         ([may("arn:*/a/?")], [], "a/x"),
         ([may("topic/??")], [], "xx"),
+        ([may("topic/*/?")], [], "another/x"),
+        ([may("topic/a", not_resource=True)], [may("topic/?")], "another"),
         ([may("topic/a/b", "topic/c")], [], "c"),
     ],
 )
@@ -494,6 +547,12 @@ def test_it_gives_up_after_so_many_steps(monkeypatch):
     assert compared(ours, theirs).verdict == "WITHIN"
     monkeypatch.setattr(resources, "MOST_STEPS", 5)
     assert compared(ours, theirs).verdict == "NOT_SHOWN"
+
+
+def test_what_only_b_names_costs_nothing(monkeypatch):
+    monkeypatch.setattr(resources, "MOST_STEPS", 10)
+    names = ["topic/a", "topic/bcdefghijklmno"]
+    assert compared([may("topic/a")], [may(*names)]).verdict == "WITHIN"
 
 
 def test_a_likely_witness_is_found_however_many_wildcards_there_are():
