@@ -6,10 +6,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from helpers.errors import LessonError
+from lab import copies
 from sandbox.process import PROJECT
 
 PREFIX = "iot-"
@@ -38,8 +39,8 @@ def system_user(name: str) -> pwd.struct_passwd:
     return pwd.getpwnam(user)
 
 
-def prepare(home: Path, content: Iterable[Path], owner: pwd.struct_passwd | None) -> None:
-    """Create a home with copies of the lesson's files, unless it exists.
+def prepare(home: Path, content: Sequence[Path], owner: pwd.struct_passwd | None) -> None:
+    """Create a home with copies of the lesson's files, trusted, unless it exists.
 
     Args:
         home: An existing one is left as it is: it holds someone's work.
@@ -50,9 +51,13 @@ def prepare(home: Path, content: Iterable[Path], owner: pwd.struct_passwd | None
         return
     # Complete or not at all; and its owner gets it before they can put a link into it.
     unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=home.parent))
-    (unfinished / "notebooks").mkdir()
     for file in content:
-        shutil.copyfile(file, unfinished / "notebooks" / file.name)
+        copy = unfinished / "notebooks" / _name(file)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
+    data_dir = unfinished / ".local" / "share" / "jupyter"
+    data_dir.mkdir(parents=True, mode=0o700)
+    copies.trust(content, data_dir=data_dir)
     if owner:
         for path in (unfinished, *unfinished.rglob("*")):
             os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
@@ -61,9 +66,15 @@ def prepare(home: Path, content: Iterable[Path], owner: pwd.struct_passwd | None
 
 def lesson(name: str) -> list[Path]:
     """Return the files that a member finds in their home."""
-    notebooks = sorted((PROJECT / "notebooks").glob("*.ipynb"))
-    assert notebooks, "the lesson's notebooks are missing"
-    return [*notebooks, PROJECT / "workshop" / "board.ipynb"] if name == TEACHER else notebooks
+    files = copies.lesson()
+    assert files, "the lesson's notebooks are missing"
+    return [*files, PROJECT / "workshop" / "board.ipynb"] if name == TEACHER else files
+
+
+def _name(file: Path) -> Path:
+    """Return where a file lies in a home's ``notebooks``: the board beside the lesson's own."""
+    ours = file.is_relative_to(copies.NOTEBOOKS)
+    return file.relative_to(copies.NOTEBOOKS) if ours else Path(file.name)
 
 
 def check_readable(user: pwd.struct_passwd) -> None:

@@ -1,0 +1,1 @@
+"""The lesson in JupyterLab, on a copy that is the learner's own."""

@@ -1,0 +1,111 @@
+"""Open the lesson in JupyterLab: ``./tutorial lab``, or ``python -m lab`` in conda's environment.
+
+A learner works on a copy, in ``work/``. Other options go to JupyterLab.
+"""
+
+import argparse
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from lab import copies
+from sandbox import process
+
+WORK = copies.NOTEBOOKS.with_name("work")
+
+
+class NoCopyError(Exception):
+    """There can be no copy of the notebooks; the message says why, and what to do."""
+
+
+def work(*, fresh: bool) -> Path:
+    """Return the learner's copy of the notebooks, made or brought up to date.
+
+    Args:
+        fresh: Whether to set an existing copy aside and make a new one.
+
+    Raises:
+        NoCopyError: what has the name of the copy is no folder.
+        OSError: it cannot be written.
+    """
+    if WORK.is_symlink() or (WORK.exists() and not WORK.is_dir()):
+        raise NoCopyError(
+            f"{WORK.name} is a {'link' if WORK.is_symlink() else 'file'}, and your copy of the "
+            "notebooks is to be a folder of that name: give it another name, then try again"
+        )
+    new = fresh or not WORK.exists()
+    if fresh and WORK.exists():
+        aside = copies.set_aside(WORK)
+        say(f"what you had is in {aside.name}/ now; keys stay in work/keys")
+    WORK.mkdir(exist_ok=True)
+    newer = copies.update(WORK)
+    if new:
+        say("work/ is your own copy of the notebooks: change there what you like")
+    if new and (changed := copies.uncommitted()):
+        say(
+            f"notebooks/ has changes in {', '.join(changed)}; work/ has them now, too, and "
+            "'git checkout notebooks' undoes them there, so that 'git pull' goes on"
+        )
+    if newer:
+        say(
+            f"notebooks/ has a newer {', '.join(newer)}; yours stay as they are, and "
+            "'--fresh' takes the new ones and keeps yours"
+        )
+    return WORK
+
+
+def share_keys(folder: Path, other: Path) -> None:
+    """Let the lesson in *folder* find the keys that were made in *other*: one account, one set."""
+    if copies.share_keys(folder, other):
+        say(f"{folder.name}/keys leads to {other.name}/keys: keys that you have made stay there")
+
+
+def serve(folder: Path, options: list[str]) -> int:
+    """Serve the notebooks of *folder* until JupyterLab ends, then end the sandbox.
+
+    Returns:
+        JupyterLab's exit status.
+    """
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
+    command += ["--LabApp.default_url=/lab/tree/01-thing.ipynb", "--ip=127.0.0.1", "-y"]
+    command += ["--KernelManager.transport_encryption=auto", "--allow-root"]
+    command += ["--ServerApp.log_level=ERROR", "--LabApp.log_level=ERROR"]
+    command += ["--Application.log_format=%(message)s", *options]
+    print("Starting JupyterLab; Ctrl-C here ends it, and the sandbox with it.", flush=True)
+    server = subprocess.Popen(command)
+    # Ctrl-C in a terminal reaches both; a signal to this process alone is passed on.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: server.terminate())
+    status = server.wait()
+    process.stop(process.state_dir())
+    return status
+
+
+def say(what: str) -> None:
+    """Print a line as the script ``tutorial`` does."""
+    print(f"tutorial: {what}", flush=True)
+
+
+def main() -> None:
+    """Do what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="./tutorial lab", description=__doc__, allow_abbrev=False)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--fresh", action="store_true", help="a new copy; what you had is kept")
+    which.add_argument("--edit", action="store_true", help="for authors: notebooks/ itself")
+    asked, options = parser.parse_known_args()
+    try:
+        folder = copies.NOTEBOOKS if asked.edit else work(fresh=asked.fresh)
+        share_keys(folder, WORK if asked.edit else copies.NOTEBOOKS)
+    except NoCopyError as problem:
+        sys.exit(f"tutorial: {problem}")
+    except OSError as problem:
+        sys.exit(f"tutorial: your copy of the notebooks cannot be made: {problem}")
+    except KeyboardInterrupt:
+        sys.exit("tutorial: stopped; the next start goes on from here")
+    sys.exit(serve(folder, options))
+
+
+if __name__ == "__main__":
+    main()
