@@ -12,47 +12,50 @@ from pathlib import Path
 from lab import copies
 from sandbox import process
 
-WORK = copies.NOTEBOOKS.with_name("work")
+WORK = "work"
+"""The folder of the copy, beside ``notebooks/``."""
 
 
 class NoCopyError(Exception):
     """There can be no copy of the notebooks; the message says why, and what to do."""
 
 
-def work(*, fresh: bool) -> Path:
+def work(notebooks: Path = copies.NOTEBOOKS, *, fresh: bool = False) -> Path:
     """Return the learner's copy of the notebooks, made or brought up to date.
 
     Args:
+        notebooks: What it is a copy of; it lies beside.
         fresh: Whether to set an existing copy aside and make a new one.
 
     Raises:
-        NoCopyError: what has the name of the copy is no folder.
+        NoCopyError: what has its name is no folder.
         OSError: it cannot be written.
     """
-    if WORK.is_symlink() or (WORK.exists() and not WORK.is_dir()):
+    copy = notebooks.with_name(WORK)
+    new = fresh or not copy.exists()
+    if copy.is_symlink() or (copy.exists() and not copy.is_dir()):
         raise NoCopyError(
-            f"{WORK.name} is a {'link' if WORK.is_symlink() else 'file'}, and your copy of the "
-            "notebooks is to be a folder of that name: give it another name, then try again"
+            f"{copy} is a {'link' if copy.is_symlink() else 'file'}, and a folder of that name is to "
+            "hold your copy of the notebooks. Move it away, then try again"
         )
-    new = fresh or not WORK.exists()
-    if fresh and WORK.exists():
-        aside = copies.set_aside(WORK)
-        say(f"what you had is in {aside.name}/ now; keys stay in work/keys")
-    WORK.mkdir(exist_ok=True)
-    newer = copies.update(WORK)
+    if fresh and copy.exists():
+        say(f"what you had is in {copies.set_aside(copy).name}/ now; your keys stay in work/keys")
+    copy.mkdir(exist_ok=True)
+    newer = copies.update(copy, notebooks)
+    changed = copies.uncommitted(notebooks) if new else []
     if new:
         say("work/ is your own copy of the notebooks: change there what you like")
-    if new and (changed := copies.uncommitted()):
+    if changed:
         say(
-            f"notebooks/ has changes in {', '.join(changed)}; work/ has them now, too, and "
-            "'git checkout notebooks' undoes them there, so that 'git pull' goes on"
+            f"notebooks/ has changes in {', '.join(changed)}; work/ has them now, too. Where they "
+            "stop 'git pull', 'git checkout notebooks' undoes them in notebooks/"
         )
     if newer:
         say(
             f"notebooks/ has a newer {', '.join(newer)}; yours stay as they are, and "
-            "'--fresh' takes the new ones and keeps yours"
+            "'./tutorial lab --fresh' takes the new ones and keeps yours"
         )
-    return WORK
+    return copy
 
 
 def share_keys(folder: Path, other: Path) -> None:
@@ -96,8 +99,10 @@ def main() -> None:
     which.add_argument("--edit", action="store_true", help="for authors: notebooks/ itself")
     asked, options = parser.parse_known_args()
     try:
-        folder = copies.NOTEBOOKS if asked.edit else work(fresh=asked.fresh)
-        share_keys(folder, WORK if asked.edit else copies.NOTEBOOKS)
+        folder, other = copies.NOTEBOOKS, copies.NOTEBOOKS.with_name(WORK)
+        if not asked.edit:
+            folder, other = work(fresh=asked.fresh), folder
+        share_keys(folder, other)
     except NoCopyError as problem:
         sys.exit(f"tutorial: {problem}")
     except OSError as problem:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def trust(files: Iterable[Path], *, data_dir: Path | None = None) -> None:
     What is recorded is the content: a copy of such a notebook is trusted, too.
 
     Args:
-        files: Files that are no notebooks are passed over.
+        files: Those that are no notebooks are passed over.
         data_dir: Jupyter's data folder of the user who is to trust them; of this one by default.
 
     Source: https://jupyter-server.readthedocs.io/en/latest/operators/security.html
@@ -49,7 +49,7 @@ def trust(files: Iterable[Path], *, data_dir: Path | None = None) -> None:
     notary = NotebookNotary(**({"data_dir": str(data_dir)} if data_dir else {}))
     with closing(notary.store):
         for file in files:
-            if file.suffix == ".ipynb":
+            with suppress(ValueError):  # what cannot be read as a notebook needs no trust
                 notary.sign(nbformat.read(file, as_version=4))
 
 
@@ -74,7 +74,7 @@ def update(folder: Path, notebooks: Path = NOTEBOOKS) -> list[str]:
             stale.append((file, copy))
         # A learner may have worked in notebooks/ itself: a copy of what git does not hold could be
         # the only one some day, so it counts as changed.
-        record[name] = version if committed.get(name) == version else ""
+        record[name] = version if committed.get(name) == _blob(file) else ""
     if stale:
         trust(file for file, _ in stale)
     for file, copy in stale:
@@ -119,18 +119,14 @@ def share_keys(folder: Path, other: Path) -> bool:
 
 
 def uncommitted(notebooks: Path = NOTEBOOKS) -> list[str]:
-    """List the files of the lesson that are not as git last committed them."""
+    """List the files of the lesson that git knows, and that are not as it last committed them."""
+    files = {file.relative_to(notebooks).as_posix(): file for file in lesson(notebooks)}
     committed = _committed(notebooks)
-    names = {file.relative_to(notebooks).as_posix(): file for file in lesson(notebooks)}
-    return [
-        name
-        for name, file in names.items()
-        if name in committed and committed[name] != _version(file)
-    ]
+    return [name for name in files if name in committed and committed[name] != _blob(files[name])]
 
 
 def _committed(notebooks: Path) -> dict[str, str]:
-    """Return the version of each file that is committed; of none if git does not say."""
+    """Return git's id of each committed file; of none if git does not say."""
     command = ["git", "ls-tree", "-r", "-z", "HEAD"]
     try:
         said = subprocess.run(command, cwd=notebooks, capture_output=True, text=True).stdout
@@ -140,14 +136,26 @@ def _committed(notebooks: Path) -> dict[str, str]:
     return {name: about.split()[2] for about, name in entries}
 
 
-def _version(file: Path) -> str:
-    """Name what is in a file as git does: by the SHA-1 of length and content."""
+def _blob(file: Path) -> str:
+    """Return the id that git gives to the content of a file."""
     content = file.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def _version(file: Path) -> str:
+    """Return a digest of a file; of a notebook's cells only, if it is one.
+
+    The rest of a notebook JupyterLab changes by itself, as soon as it is opened.
+    """
+    content = file.read_bytes()
+    if file.suffix == ".ipynb":
+        with suppress(ValueError, KeyError, TypeError):
+            content = json.dumps(json.loads(content)["cells"], sort_keys=True).encode()
+    return hashlib.sha256(content).hexdigest()
 
 
 def _read(record: Path) -> dict[str, str]:
     try:
         return dict(json.loads(record.read_text()))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, TypeError):
         return {}

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 import requests
 from clones import MARK, Clone, clean_path, kinds, serve, start_sandbox
@@ -63,12 +64,100 @@ def test_a_second_start_installs_nothing(installed: Clone) -> None:
     assert "installing" not in printed
 
 
+LAB = ("lab", "--version")
+"""All of ``lab``, but that JupyterLab prints its version and ends."""
+
+
+def git(folder: Path, *arguments: str) -> str:
+    who = ["-c", "user.name=author", "-c", "user.email=author@example.com"]
+    command = ["git", "-C", folder, *who, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def edit(notebook: Path, cell: str) -> None:
+    """Change a notebook's first cell, as an author does or a learner."""
+    content = nbformat.read(notebook, as_version=4)
+    content.cells[0].source = cell
+    nbformat.write(content, notebook)
+
+
+def test_a_learner_runs_the_lesson_and_pulls_the_next_version(
+    installed: Clone, tmp_path: Path
+) -> None:
+    """Then starts over; all that git sees of it is nothing."""
+    clone, work = installed.folder, installed.folder / "work"
+    status, printed = installed.run(*LAB)
+    assert (status, printed.count("tutorial: ")) == (0, 1), printed
+    assert "work/ is your own copy" in printed
+    ran = work / "03-certificate.ipynb"
+    as_made = ran.read_text()
+    execute = [clone / ".venv" / "bin" / "jupyter", "execute", "--inplace", ran]
+    subprocess.run(execute, env=installed.env, check=True, capture_output=True, timeout=120)
+    assert ran.read_text() != as_made
+    key = work / "keys" / "sandbox" / "my-button" / "private.pem.key"
+    assert key.exists()
+    assert git(clone, "status", "--porcelain") == ""
+
+    upstream = tmp_path / "upstream"
+    git(clone, "clone", "--quiet", ".", str(upstream))
+    for name in ("01-thing", "03-certificate"):
+        edit(upstream / "notebooks" / f"{name}.ipynb", "# The next version")
+    git(upstream, "commit", "--quiet", "--all", "--message=the next version")
+    git(clone, "pull", "--quiet", "--ff-only", str(upstream), "HEAD")
+    before = ran.read_text()
+    status, printed = installed.run(*LAB)
+    assert (status, printed.count("tutorial: ")) == (0, 1), printed
+    assert "a newer 03-certificate.ipynb;" in printed
+    assert ran.read_text() == before
+    assert "# The next version" in work.joinpath("01-thing.ipynb").read_text()
+
+    assert installed.run("lab", "--fresh", "--version")[0] == 0
+    assert "# The next version" in ran.read_text()
+    (aside,) = clone.glob("work-*")
+    assert aside.joinpath(ran.name).read_text() == before
+    assert key.exists()
+    assert git(clone, "status", "--porcelain") == ""
+
+
+def test_the_keys_of_a_learner_who_worked_in_notebooks_are_found(installed: Clone) -> None:
+    shutil.rmtree(installed.folder / "work", ignore_errors=True)
+    key = Path("keys", "sandbox", "my-button", "private.pem.key")
+    made = installed.folder / "notebooks" / key
+    made.parent.mkdir(parents=True)
+    made.write_text("secret")
+    assert "work/keys leads to notebooks/keys" in installed.run(*LAB)[1]
+    assert installed.folder.joinpath("work", key).read_text() == "secret"
+    assert git(installed.folder, "status", "--porcelain") == ""
+    shutil.rmtree(installed.folder / "work" / "keys", ignore_errors=True)
+    shutil.rmtree(installed.folder / "notebooks" / "keys")
+    assert "keys" not in installed.run(*LAB)[1]
+
+
+def test_a_copy_that_cannot_be_made_gets_one_line(installed: Clone) -> None:
+    work = installed.folder / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    work.write_text("mine")
+    status, printed = installed.run(*LAB)
+    assert (status, printed.count("\n")) == (1, 1), printed
+    assert "work is a file" in printed
+    work.unlink()
+    installed.folder.chmod(0o555)
+    try:
+        process = installed.start(*LAB, user=ANOTHER)
+        printed = process.communicate(timeout=30)[0]
+    finally:
+        installed.folder.chmod(0o755)
+    assert (process.returncode, printed.count("\n")) == (1, 1), printed
+    assert "cannot be made" in printed and "Permission denied" in printed
+
+
 def give_away(clone: Clone, user: int) -> Clone:
     """Hand what a learner writes to in the clone, and a HOME, to another user."""
-    shutil.rmtree(clone.folder / ".sandbox", ignore_errors=True)
+    for name in (".sandbox", "work"):
+        shutil.rmtree(clone.folder / name, ignore_errors=True)
     home = Path(clone.env["HOME"], "another")
     home.mkdir()
-    for folder in (home, clone.folder, clone.folder / "notebooks"):
+    for folder in (home, clone.folder):
         os.chown(folder, user, user)
     return clone.at_home(home)
 
@@ -93,6 +182,9 @@ def test_lab_serves_the_notebooks_and_leaves_no_process(
     assert {entry["name"] for entry in listing["content"]} >= {
         f"{name}.ipynb" for name in NOTEBOOKS
     }
+    mine = clone.folder / "work" / "mine.txt"
+    mine.touch()
+    assert requests.get(f"{address}api/contents/mine.txt?token={token}", timeout=30).ok
     assert requests.get(f"{address}api/contents", timeout=30).status_code == 403
     start_sandbox(clone, address, token)
     assert kinds(clone) == {"jupyterlab", "ipykernel_launcher", "sandbox"}
