@@ -34,9 +34,10 @@ def work(notebooks: Path = copies.NOTEBOOKS, *, fresh: bool = False) -> Path:
     copy = notebooks.with_name(WORK)
     new = fresh or not copy.exists()
     if copy.is_symlink() or (copy.exists() and not copy.is_dir()):
+        kind = "link" if copy.is_symlink() else "file"
         raise NoCopyError(
-            f"{copy} is a {'link' if copy.is_symlink() else 'file'}, and a folder of that name is to "
-            "hold your copy of the notebooks. Move it away, then try again"
+            f"{copy} is a {kind}, and a folder of that name is to hold your copy of the notebooks. "
+            "Move it away, then try again"
         )
     if fresh and copy.exists():
         say(f"what you had is in {copies.set_aside(copy).name}/ now; your keys stay in work/keys")
@@ -68,22 +69,33 @@ def serve(folder: Path, options: list[str]) -> int:
     """Serve the notebooks of *folder* until JupyterLab ends, then end the sandbox.
 
     Returns:
-        JupyterLab's exit status.
+        JupyterLab's exit status; 0 where a signal, such as Ctrl-C's, ended it.
     """
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
-    command += ["--LabApp.default_url=/lab/tree/01-thing.ipynb", "--ip=127.0.0.1", "-y"]
+    command += ["--LabApp.default_url=/lab/tree/01-thing.ipynb", "--ip=127.0.0.1"]
     command += ["--KernelManager.transport_encryption=auto", "--allow-root"]
     command += ["--ServerApp.log_level=ERROR", "--LabApp.log_level=ERROR"]
     command += ["--Application.log_format=%(message)s", *options]
     print("Starting JupyterLab; Ctrl-C here ends it, and the sandbox with it.", flush=True)
-    server = subprocess.Popen(command)
-    # Ctrl-C in a terminal reaches both; a signal to this process alone is passed on.
+    server, asked = None, False
+
+    def end(*_: object) -> None:
+        nonlocal asked
+        asked = True
+        if server:
+            server.terminate()
+
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda *_: server.terminate())
+            signal.signal(getattr(signal, name), end)
+    # In a session of its own: a terminal's Ctrl-C reaches it once, through here. The second of two
+    # signals would end JupyterLab at once, before it has ended its kernels.
+    server = subprocess.Popen(command, start_new_session=True)
+    if asked:
+        server.terminate()
     status = server.wait()
     process.stop(process.state_dir())
-    return status
+    return 0 if asked else status
 
 
 def say(what: str) -> None:
