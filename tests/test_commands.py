@@ -81,6 +81,7 @@ def edit(notebook: Path, cell: str) -> None:
     nbformat.write(content, notebook)
 
 
+@pytest.mark.long
 def test_a_learner_runs_the_lesson_and_pulls_the_next_version(
     installed: Clone, tmp_path: Path
 ) -> None:

@@ -12,7 +12,8 @@ from nbformat.sign import NotebookNotary
 
 from lab import copies
 from lab.__main__ import NoCopyError, share_keys, work
-from publish.notebooks import NOTEBOOKS
+from publish.notebooks import NOTEBOOKS, ROOT
+from workshop import homes
 
 ONE, TWO, PICTURE = "01-one.ipynb", "02-two.ipynb", "pictures/way.svg"
 
@@ -41,6 +42,7 @@ def commit(notebooks: Path) -> None:
 @pytest.fixture
 def notebooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The lesson in a clone, and a learner whose Jupyter has trusted nothing yet."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for kind in ("DATA", "CONFIG", "RUNTIME"):
         monkeypatch.setenv(f"JUPYTER_{kind}_DIR", str(tmp_path / "jupyter" / kind))
     folder = tmp_path / "clone" / "notebooks"
@@ -260,3 +262,18 @@ def test_what_else_is_called_work_stays(notebooks: Path, tmp_path: Path, kind: s
             work(notebooks, fresh=fresh)
     assert copy.is_symlink() or copy.read_text() == "mine"
     assert not list(notebooks.parent.glob("work-*"))
+
+
+def test_a_home_in_a_class_is_trusted_by_its_owner_s_jupyter(
+    notebooks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "NOTEBOOKS", notebooks)
+    home = tmp_path / "zoe"
+    board = ROOT / "workshop" / "board.ipynb"
+    homes.prepare(home, [*copies.lesson(notebooks), board], None)
+    assert listed(home / "notebooks") == {ONE, TWO, PICTURE, board.name}
+    for name in ("JUPYTER_DATA_DIR", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert not is_trusted(home / "notebooks" / ONE)
+    monkeypatch.setenv("HOME", str(home))
+    assert all(is_trusted(home / "notebooks" / name) for name in (ONE, TWO, board.name))
