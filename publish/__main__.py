@@ -8,7 +8,7 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
-from publish import lesson, pictures, post, website
+from publish import lesson, pictures, post, way, website
 from publish.notebooks import ROOT
 
 BUILD = ROOT / "_build"
@@ -31,8 +31,9 @@ def main() -> None:
 
 
 def build(title: str = post.TITLE, date: datetime = post.DATE) -> None:
-    """Render both into _build, replacing what was there, and record what they were made from."""
+    """Draw; render both into _build, replacing what was there; record what they were made from."""
     BUILD.mkdir(exist_ok=True)
+    way.write()
     with tempfile.TemporaryDirectory(dir=BUILD, prefix=".new-") as place:
         file = render(Path(place), title, date)
         for name in ("post", "site"):
@@ -49,7 +50,7 @@ def check() -> None:
     """Render both into a temporary folder, and exit with 1 if the record differs."""
     with tempfile.TemporaryDirectory(prefix="iot-docs-") as place:
         render(Path(place))
-        stale = post.stale(Path(place, "post"))
+        stale = way.stale() + post.stale(Path(place, "post"))
     if stale:
         names = "\n".join(f"  {name}" for name in stale)
         sys.exit(f"Changed since the docs were made:\n{names}\nRun ./tutorial docs and commit.")

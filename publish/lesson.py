@@ -64,6 +64,7 @@ def read(folder: Path = ROOT / "notebooks") -> Lesson:
         notebook.cells = [
             shown for cell in notebook.cells for shown in _shown(cell, name, lesson.images)
         ]
+        _gather(notebook, folder, lesson.images)
         lesson.chapters.append(Chapter(name, notebook))
     return lesson
 
@@ -84,6 +85,15 @@ def _shown(cell: NotebookNode, name: str, images: dict[str, bytes]) -> list[Note
     if cell.cell_type == "code":
         cell.outputs = [_as_text(each) for each in cell.outputs if not _is_drawn(each)]
     return cells
+
+
+def _gather(notebook: NotebookNode, folder: Path, images: dict[str, bytes]) -> None:
+    """Add the pictures of the texts to *images*, and let the texts show them from there."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            for file in re.findall(r"\]\(pictures/(.+?)\)", cell.source):
+                images[file] = (folder / "pictures" / file).read_bytes()
+            cell.source = cell.source.replace("](pictures/", f"]({IMAGES}/")
 
 
 def _picture_cell(cell_id: str, file: str, alternative: str) -> NotebookNode:

@@ -116,8 +116,8 @@ def _section(chapter: Chapter) -> list[str]:
 
 
 def _lead(source: str) -> str:
-    """Return the paragraph that says what the section is about, without title and aims."""
-    return _markdown(source.split("\n\n")[1])
+    """Return the paragraph that says what the section is about, and the picture, without aims."""
+    return _markdown("\n\n".join(source.split("\n\n")[1:3]))
 
 
 def _markdown(source: str) -> str:

@@ -66,11 +66,11 @@ def test_nothing_sends_the_reader_to_a_notebook(text: str) -> None:
 
 def test_every_picture_is_there_and_described(read: lesson.Lesson, tmp_path: Path) -> None:
     file = post.write(read, tmp_path / "post")
-    shown = re.findall(r"!\[(.*?)\]\(/(.+?)\)", file.read_text("utf-8"))
-    assert {path for _, path in shown} == {f"img/{name}" for name in read.images}
+    shown = re.findall(r"!\[(.*?)\]\((.+?)\)", file.read_text("utf-8"))
+    assert {path for _, path in shown} == {f"/img/{name}" for name in read.images}
     for alternative, path in shown:
         assert len(alternative) > 20
-        assert file.parent.joinpath(path).stat().st_size > 500
+        assert file.parent.joinpath(path[1:]).stat().st_size > 500
 
 
 def test_the_readme_shows_the_flowchart_of_now(read: lesson.Lesson) -> None:
