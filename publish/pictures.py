@@ -1,15 +1,8 @@
 """The lesson's pictures: what each shows, where it stands, and how it is made."""
 
 from dataclasses import dataclass
-from html import escape
-
-import schemdraw
-from schemdraw import flow
-from schemdraw.elements import Element
 
 from publish.notebooks import ROOT
-
-Point = tuple[float, float]
 
 FOLDER = ROOT / "docs" / "pictures"
 """Where pictures made in a browser are kept, so that rendering needs none."""
@@ -45,27 +38,6 @@ class Picture:
     def content(self) -> bytes:
         """Read the picture's file."""
         return (FOLDER / self.file).read_bytes()
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A picture that is drawn anew each time."""
-
-    name: str
-    notebook: str
-    cell: str
-
-    alternative: str
-    """What it shows, for readers who cannot see it."""
-
-    @property
-    def file(self) -> str:
-        """The picture's file name."""
-        return f"{self.name}.svg"
-
-    def content(self) -> bytes:
-        """Draw it."""
-        return draw_overview()
 
 
 PICTURES = (
@@ -114,52 +86,8 @@ PICTURES = (
         until="has the policy",
     ),
 )
-OVERVIEW = (
-    "Who talks to whom. The button shows its certificate and sends its message to the message "
-    "broker, by MQTT over TLS. The broker asks the registry whether the certificate is active and "
-    "what its policy allows, and passes the message on to the listener. You make Thing, policy and "
-    "certificate in the registry, with boto3."
-)
-DRAWING = Drawing("thunderball-overview", "03-certificate", "why", OVERVIEW)
 
 
-def after(notebook: str, cell: str) -> list[Picture | Drawing]:
+def after(notebook: str, cell: str) -> list[Picture]:
     """Return the pictures that follow a cell, in order."""
-    every = (DRAWING, *PICTURES)
-    return [each for each in every if (each.notebook, each.cell) == (notebook, cell)]
-
-
-def draw_overview() -> bytes:
-    """Draw who talks to whom as SVG: button, broker, listener, and the registry that you write to.
-
-    It takes the place of the picture that the post has from AWS's guide.
-    """
-    schemdraw.use("svg")
-    with schemdraw.Drawing(show=False, fontsize=13, unit=1) as drawing:
-        drawing.config(bgcolor="white", margin=0.3)
-        button = _box((0, 0), "Button", "its certificate,\nits private key")
-        listener = _box((0, -3.2), "Listener", "a device with\na certificate of its own")
-        you = _box((0, -7.4), "You", "the notebooks,\nor the console")
-        broker = _box(
-            (8, -1.6), "Message broker", "lets in and passes on\nwhat policies allow", 5.4
-        )
-        registry = _box((8, -7.4), "Registry", "Things, policies,\ncertificates")
-        _arrow(button.E, (8, 0), "MQTT over TLS")
-        _arrow((8, -3.2), listener.E, "MQTT over TLS")
-        _arrow(you.E, registry.W, "boto3")
-        flow.Arrow().at(broker.S).to(registry.N).label(
-            "certificate active?\npolicy allows it?", fontsize=11, ofst=(0, 0.35), halign="left"
-        )
-    svg = bytes(drawing.get_imagedata("svg")).decode()
-    start, rest = svg.split(">", 1)
-    return f'{start} role="img"><title>{escape(OVERVIEW)}</title>{rest}'.encode()
-
-
-def _box(place: Point, name: str, about: str, height: float = 2.2) -> Element:
-    box: Element = flow.Box(w=5.2, h=height).at(place).anchor("W").fill("#eef5ff")
-    box.label(f"{name}\n{about}", fontsize=12)
-    return box
-
-
-def _arrow(start: Point, end: Point, label: str) -> None:
-    flow.Arrow().at(start).to(end).label(label, fontsize=11, ofst=0.15)
+    return [each for each in PICTURES if (each.notebook, each.cell) == (notebook, cell)]
