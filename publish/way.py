@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 
 import schemdraw
 from schemdraw import elements
@@ -23,8 +22,9 @@ Point = tuple[float, float]
 
 PICTURES = FOLDER / "pictures"
 """Beside the notebooks: JupyterLab shows no picture from above its root folder."""
-WIDTH, HEIGHT = 660, 282
-BUTTON, TLS, BROKER, LISTENER = 86, 244, 424, 576
+WIDTH, HEIGHT = 668, 282
+# Where things stand, in pixels: from the left edge, then from the upper one.
+BUTTON, TLS, BROKER, LISTENER = 86, 244, 424, 584
 GATES = BROKER - 42, BROKER + 42
 ROUTE, REGISTRY = 104, 214
 COLOURS = {
@@ -89,11 +89,11 @@ DESCRIPTION = (
 )
 
 
-def write(folder: Path = PICTURES) -> None:
-    """Draw the four pictures into *folder*."""
-    folder.mkdir(exist_ok=True)
+def write() -> None:
+    """Draw the four pictures, beside the notebooks."""
+    PICTURES.mkdir(exist_ok=True)
     for way in WAYS:
-        (folder / way.file).write_bytes(draw(way))
+        (PICTURES / way.file).write_bytes(draw(way))
 
 
 def stale() -> list[str]:
@@ -134,7 +134,7 @@ def _style() -> str:
     )
     return (
         f"svg {{ {light} }} @media (prefers-color-scheme: dark) {{ svg {{ {dark} }} }} "
-        'text { font-family: system-ui, sans-serif } text[font-size="18"] { font-weight: 600 }'
+        'text { font-family: system-ui, sans-serif } text[font-size="19"] { font-weight: 600 }'
     )
 
 
@@ -153,14 +153,14 @@ def _draw(lit: str) -> None:
     _line((BUTTON, REGISTRY), (BROKER, REGISTRY), message)
     _piece(BUTTON, 136, "Thing", "says which\ndevice it is", thing)
     _piece(TLS, 136, "Certificate", "proves who\nit is", certificate)
-    _piece(BROKER, 160, "Policy", "connect, publish,\nsubscribe, receive", policy)
+    _piece(BROKER, 168, "Policy", "connect, publish,\nsubscribe, receive", policy)
     _named((LISTENER, 203), "Registry", "what you make")
 
     _named((BUTTON, 34), "Button", "sends")
     _named((TLS, 34), "TLS", "both show a certificate")
     _named((BROKER, 34), "Message broker", "checks, passes on")
     _named((LISTENER, 34), "Listener", "it arrives" if message else "receives")
-    for left, right in ((138, 356), (482, 524)):
+    for left, right in ((138, 356), (484, 530)):
         _box(((left + right) / 2, ROUTE), right - left, 38, *_shade(certificate))
     _box((BROKER, ROUTE), 84, 50, *_shade(message))
     _line((BUTTON, ROUTE), (GATES[0] - 5, ROUTE), message, arrow=True)
@@ -173,7 +173,7 @@ def _draw(lit: str) -> None:
     _identity(164, certificate)
     _lock(TLS, certificate)
     _identity(328, certificate)
-    _lock(503, certificate)
+    _lock(507, certificate)
     _box((LISTENER, ROUTE), 68, 50, *_shade(message))
     _envelope(message)
 
@@ -185,9 +185,9 @@ def _piece(x: float, width: float, name: str, about: str, lit: bool) -> None:
 
 def _named(place: Point, name: str, about: str, lit: bool = False) -> None:
     x, y = place
-    _text(place, name, 18, "lit" if lit else "ink")
+    _text(place, name, 19, "lit" if lit else "ink")
     for number, line in enumerate(about.splitlines()):
-        _text((x, y + 23 + 20 * number), line, 15, "ink" if lit else "quiet")
+        _text((x, y + 23 + 20 * number), line, 16, "ink" if lit else "quiet")
 
 
 def _lock(x: float, lit: bool) -> None:

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser
 
-from publish import way
+from publish import browser, notebooks, way
 from publish.notebooks import FOLDER, NOTEBOOKS, ROOT
 
 SHOTS = ROOT / "test-output" / "way"
@@ -17,6 +17,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 PAGES = {"light": "#ffffff", "dark": "#111111"}
 """JupyterLab's background in its two themes."""
 PHONE, CELL = 360, 700
+_WIDTH = "async image => { await image.decode(); return image.naturalWidth; }"
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +168,21 @@ def test_it_is_whole_on_a_page(scheme: str, width: int, zoom: int, chromium: Bro
     own = min(way.WIDTH, width - 16)
     assert sizes == [[own, round(own * way.HEIGHT / way.WIDTH)]] * 4
     assert wide == width
+
+
+@pytest.mark.long
+def test_jupyterlab_shows_it_in_both_themes(chromium: Browser) -> None:
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page = chromium.new_page(viewport={"width": 1100, "height": 760})
+    with (
+        notebooks.workplace() as (folder, env),
+        browser.lab(folder, env, folder.parent / "home") as address,
+    ):
+        for each in way.WAYS:
+            book = browser_lab.Notebook(page, address, each.notebook)
+            picture = page.get_by_role("img", name=each.alternative)
+            for theme in ("Light", "Dark"):
+                book.use_theme(f"JupyterLab {theme}")
+                assert picture.evaluate(_WIDTH) == way.WIDTH
+                page.screenshot(path=SHOTS / f"lab-{each.notebook}-{theme.lower()}.png")
+    page.close()
