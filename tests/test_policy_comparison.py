@@ -262,7 +262,7 @@ def one_by_one(action, kind, characters):
 
 
 def test_beyond_all_letters_and_digits_there_are_more_characters():
-    theirs = one_by_one("iot:Publish", "topic", ALPHABET)
+    theirs = one_by_one("iot:Publish", "topic", f"{ALPHABET}:_-$/")
     found = compare(policy(may("topic/?")), theirs, **WHERE)
     assert len(found.witness.resource.removeprefix(f"{ARN}topic/")) == 1
 
@@ -470,6 +470,13 @@ AS_BUTTON = says("iot:Connect", "client/button")
         (UNATTACHED, may(), connection("another", [NAMESAKE]), "It may also connect as x."),
         (AS_CLIENT, AS_BUTTON, {}, "It may also connect as another."),
         (UNATTACHED, AS_BUTTON, connection(), "It may also connect as another."),
+        (UNATTACHED, UNATTACHED, {f"{THING}IsAttached": "true"}, "It allows nothing more."),
+        (
+            UNATTACHED,
+            AS_BUTTON,
+            {f"{THING}IsAttached": "true"},
+            f"Whether it may also connect as another depends on {THING}IsAttached.",
+        ),
         (
             UNATTACHED,
             says("iot:Connect", "client/another"),
