@@ -4,8 +4,9 @@ They judge by what the account holds, by how a policy decides, and by a real pre
 is missing first, and not how to put it right.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import iot_policy
@@ -16,7 +17,7 @@ from helpers.certificate import Certificate
 from helpers.key_files import saved
 from helpers.marker import MARKER
 from helpers.thing import Thing
-from iot_policy import AttachedThing, Policy, Request, arn, document, statement
+from iot_policy import AttachedThing, arn, document, statement
 
 SECOND_SERIAL = "G030JF053216F1BS"
 """The other serial number of AWS's own examples."""
@@ -108,86 +109,60 @@ def repairs(account: Account, button: Thing, policies: Mapping[str, Mapping[str,
 def _missing_of_repairs(
     account: Account, button: Thing, policies: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[str]:
-    may = {
-        "connect": ("iot:Connect", account.arn("client", button.name)),
-        "publish on its topic": ("iot:Publish", account.arn("topic", f"iotbutton/{button.serial}")),
-    }
-    may_not = {
-        "connect under another name": ("iot:Connect", account.arn("client", "another")),
-        "publish on another topic": ("iot:Publish", account.arn("topic", "another")),
-    }
+    wanted = policy.least_privilege(account.region, account.number, button.serial, button.name)
     for name in broken_policies(account, button):
         if name not in policies:
             yield f"The {name} policy has gone missing."
             continue
-        for problem in _unmet(policies[name], button, may=may, may_not=may_not):
+        for problem in _unmet(account, button, policies[name], wanted):
             yield f"The {name} policy: {problem}"
 
 
 def answers(account: Account, button: Thing, document: Mapping[str, Any]) -> Result:
     """Check a policy: as least privilege, and it may receive ``iotbutton/<serial>/answer``."""
-    topic = f"iotbutton/{button.serial}"
-    answer = f"{topic}/answer"
-    may = {
-        "connect under its name": ("iot:Connect", account.arn("client", button.name)),
-        "publish on its topic": ("iot:Publish", account.arn("topic", topic)),
-        f"subscribe to {answer}": ("iot:Subscribe", account.arn("topicfilter", answer)),
-        f"receive {answer}": ("iot:Receive", account.arn("topic", answer)),
-    }
-    may_not = {
-        "connect under another name": ("iot:Connect", account.arn("client", "another")),
-        "publish on another topic": ("iot:Publish", account.arn("topic", "another")),
-        "publish its own answer": ("iot:Publish", account.arn("topic", answer)),
-        "subscribe to every topic": ("iot:Subscribe", account.arn("topicfilter", "#")),
-        "receive the answers to another button": (
-            "iot:Receive",
-            account.arn("topic", "iotbutton/another/answer"),
-        ),
-    }
-    unmet = _unmet(document, button, may=may, may_not=may_not)
-    return _conclude(account, "answers", unmet)
+    answer = f"iotbutton/{button.serial}/answer"
+    wanted = policy.least_privilege(account.region, account.number, button.serial, button.name)
+    wanted["Statement"] += [
+        statement("iot:Subscribe", account.arn("topicfilter", answer)),
+        statement("iot:Receive", account.arn("topic", answer)),
+    ]
+    return _conclude(account, "answers", _unmet(account, button, document, wanted))
 
 
 def _unmet(
-    document: Mapping[str, Any],
-    button: Thing,
-    *,
-    may: Mapping[str, tuple[str, str]],
-    may_not: Mapping[str, tuple[str, str]],
+    account: Account, button: Thing, document: Mapping[str, Any], wanted: Mapping[str, Any]
 ) -> Iterator[str]:
-    """Compare what a policy allows with what it should, by the broker's own decisions.
+    """Compare all that a policy allows with what it should: no less, and no more.
 
     Args:
-        document: The policy.
+        account: Where the resources are.
         button: The Thing that asks. Its certificate is taken to be attached to it.
-        may: What the policy must allow: words that complete *The button may …*, to the action and
-            the resource's full ARN.
-        may_not: What it must not allow, in the same form.
+        document: The policy.
+        wanted: A policy that allows what it should.
 
     Yields:
         One sentence each; for a denial with the one change that would help most.
     """
     try:
-        policies = [iot_policy.parse("the policy", iot_policy.to_json(document))]
+        given = [iot_policy.parse("the policy", iot_policy.to_json(document))]
     except iot_policy.MalformedPolicy as problem:
         yield str(problem)
         return
+    right = [iot_policy.parse("what is wanted", iot_policy.to_json(wanted))]
     wired = AttachedThing(button.name, None, button.attributes)
     context = iot_policy.connection_context(button.name, "127.0.0.1", "0" * 64, [wired])
-    for words, (action, resource) in may.items():
-        request = Request(action, resource, context)
-        if not _allows(policies, request):
-            yield f"The button may not {words}. {iot_policy.explain(policies, request).hint}"
-    for words, (action, resource) in may_not.items():
-        request = Request(action, resource, context)
-        if _allows(policies, request):
-            steps = iot_policy.explain(policies, request).steps
-            number = next(step.number for step in steps if step.kind == "matched")
-            yield f"The button may {words}, which it need not: narrow statement {number}."
-
-
-def _allows(policies: Sequence[Policy], request: Request) -> bool:
-    return iot_policy.decide(policies, request).verdict == "ALLOWED"
+    compare = partial(
+        iot_policy.compare, region=account.region, account=account.number, context=context
+    )
+    lacking = compare(right, given)
+    if lacking.witness:
+        hint = iot_policy.explain(given, lacking.witness).hint
+        yield f"The button may not {iot_policy.in_words(lacking.witness)}. {hint}"
+    elif lacking.reason:
+        yield lacking.reason
+    more = compare(given, right)
+    if more.verdict != "WITHIN":
+        yield f"{more} It need not."
 
 
 # Notebook 03: give the button a new certificate, and take the old one out of service.

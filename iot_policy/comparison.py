@@ -41,7 +41,7 @@ class Comparison:
 
     def __str__(self) -> str:
         if self.witness:
-            return f"It may also {_may(self.witness.action, self.witness.resource)}."
+            return f"It may also {in_words(self.witness)}."
         return self.reason or "It allows nothing more."
 
 
@@ -101,8 +101,13 @@ def compare(
     return unsure or Comparison("WITHIN")
 
 
-def _may(action: str, resource: str) -> str:
-    return ACTIONS[action].may.format(resource.partition("/")[2])
+def in_words(request: Request) -> str:
+    """Say what a request asks for, in words that complete *It may …*.
+
+    >>> in_words(Request("iot:Connect", arn("eu-west-1", "123456789012", "client/my-button"), {}))
+    'connect as my-button'
+    """
+    return ACTIONS[request.action].may.format(request.resource.partition("/")[2])
 
 
 class _Case(NamedTuple):
@@ -179,7 +184,7 @@ def _compare(policies: Sequence[Policy], reference: Sequence[Policy], case: _Cas
     if not first:
         return Comparison("NOT_SHOWN", reason=_TOO_MANY.format(case.action))
     name = next(name for name in question.spell(first) if question.differs(name))
-    may, keys = _may(case.action, case.fixed + name), " and ".join(question.depends_on(name))
+    may, keys = in_words(case.request(name)), " and ".join(question.depends_on(name))
     return Comparison("NOT_SHOWN", reason=f"Whether it may also {may} depends on {keys}.")
 
 
