@@ -1,4 +1,4 @@
-"""The lesson on an AWS that throttles, fails, loses answers and detaches late: 200 seeds of it."""
+"""The lesson on an AWS that throttles, fails, loses answers and detaches late: seeds of it."""
 
 from collections.abc import Callable
 from functools import cache
@@ -16,9 +16,9 @@ from sandbox import process
 from sandbox.faults import CALLS_LATER, Faults, LostAnswer
 from sandbox.http_server import Application
 
-SEEDS = range(100)
+SEEDS = range(60)
 """For each of the two kinds of account."""
-MORE_SEEDS = range(100, 1000)
+MORE_SEEDS = range(60, 1000)
 
 Kind = Callable[[Application], Account]
 

@@ -140,7 +140,7 @@ def test_a_wrong_answer_has_a_witness(extra, sentence):
         [*RIGHT, says("*", "*", effect="Deny")],
         [*RIGHT, says("iot:Publish", "client/*", "topicfilter/*")],
         [*RIGHT, says("iot:Publish", "arn:aws:iot:us-east-1:123456789012:topic/*")],
-        [*RIGHT, says("iot:Publish", "arn:aws:iot:eu-west-1:210987654321:topic/*")],
+        [*RIGHT, says("iot:Publish", "arn:aws:iot:eu-west-1:444455556666:topic/*")],
         [*RIGHT, says("iot:FlyAway", "*"), says("sns:Publish", "*")],
         [
             *RIGHT,
