@@ -63,7 +63,6 @@ def answer(environ: dict[str, Any]) -> Response:
     Raises:
         AwsError: the request cannot be answered: AWS would not, or moto failed.
     """
-    environ.setdefault(ACCOUNT_HEADER, ACCOUNT)
     # moto tells an encoded slash from another by this name for what waitress calls REQUEST_URI.
     environ.setdefault("RAW_URI", environ.get("REQUEST_URI", ""))
     signature = Signature.read(environ.get("HTTP_AUTHORIZATION", ""))
