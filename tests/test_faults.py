@@ -16,9 +16,9 @@ from sandbox import process
 from sandbox.faults import CALLS_LATER, Faults, LostAnswer
 from sandbox.http_server import Application
 
-SEEDS = range(60)
+SEEDS = range(30)
 """For each of the two kinds of account."""
-MORE_SEEDS = range(60, 1000)
+MORE_SEEDS = range(30, 1000)
 
 Kind = Callable[[Application], Account]
 

@@ -719,6 +719,7 @@ def test_within_and_witness_are_what_decide_says(data):
         assert found.witness.context == context
 
 
+@pytest.mark.long
 @LAW
 @given(documents, documents, documents)
 def test_within_is_an_order(one, other, third):
