@@ -49,5 +49,9 @@ LINGER_BYTES = 1024 * 1024
 """The most that is read, and thrown away, in that time."""
 SEND_BUFFER_BYTES = 64 * 1024
 """What the system buffers for a client that does not read; its default is megabytes."""
+REASON_CHARACTERS = 400
+"""The most that a client is told of a reason; the log has all of it."""
+REASON_PACKET_BYTES = 2048
+"""A client that takes no packets of this size is told reason codes without words."""
 SWEEP_SECONDS = 1.0
 """How often certificates, keep-alives and expired sessions are looked at."""
