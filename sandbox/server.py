@@ -80,11 +80,12 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, ending.set)
         before = process.last_known(self._folder)
+        last_mqtt, last_http = ([before.mqtt_port], [before.port]) if before else ([], [])
         gaps.fill(self._broker)
         self._state.restore()
         # The first use of a backend costs moto half a second: pay it before anyone waits.
         _ = iot_backends[process.ACCOUNT][process.REGION]
-        mqtt_port = await self._start_broker(mqtt_port, before.mqtt_port if before else 8883)
+        mqtt_port = await self._start_broker(mqtt_port, [*last_mqtt, 8883, 0])
         plane = control.ControlPlane(
             readers={
                 "about": self._about,
@@ -99,7 +100,7 @@ class Server:
             changed=self._changed,
         )
         inner = plane if self._faults is None else Faults(plane, self._faults)
-        server = _serve(FrontDoor(inner, self._members), port, _port_of(before))
+        server = _serve(FrontDoor(inner, self._members), port, [*last_http, 0])
         self._here = Sandbox(
             endpoint_url=f"http://{http_server.LOOPBACK}:{server.effective_port}",
             mqtt_host=gaps.MQTT_HOST,
@@ -115,9 +116,9 @@ class Server:
         server.shutdown()
         await self._broker.stop()
 
-    async def _start_broker(self, asked: int, before: int) -> int:
+    async def _start_broker(self, asked: int, otherwise: list[int]) -> int:
         try:
-            return await self._broker.start(ports=(asked,) if asked else (before, 8883, 0))
+            return await self._broker.start(ports=[asked] if asked else otherwise)
         except OSError as problem:
             raise _not_served(asked, problem) from problem
 
@@ -182,11 +183,11 @@ def _process(pid: str) -> psutil.Process:
         raise ValueError(f"No process has the number {pid!r}.") from problem
 
 
-def _serve(application: Application, asked: int, before: int) -> HttpServer:
+def _serve(application: Application, asked: int, otherwise: list[int]) -> HttpServer:
     try:
         return http_server.serve(
             application,
-            (asked,) if asked else (before, 0),
+            [asked] if asked else otherwise,
             connections=http_server.room_for_connections(limits.CONNECTIONS),
         )
     except OSError as problem:
@@ -196,7 +197,3 @@ def _serve(application: Application, asked: int, before: int) -> HttpServer:
 def _not_served(port: int, problem: OSError) -> SandboxError:
     why = "another program has it" if problem.errno == errno.EADDRINUSE else problem.strerror
     return SandboxError(f"Port {port} cannot be served: {why}. Leave it out for any free one.")
-
-
-def _port_of(sandbox: Sandbox | None) -> int:
-    return sandbox.port if sandbox else 0

@@ -13,11 +13,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import boto3
+import conftest
 import paho.mqtt.client as mqtt
 import pytest
 import trustme
-from conftest import pid
 
 from helpers import button, certificate, key_files, policy, thing
 from helpers.account import Account
@@ -164,7 +163,7 @@ def test_a_device_without_its_parts(aws: Account, missing: str) -> None:
 
 
 def test_a_killed_sandbox_comes_back_for_a_press(pressed: Device, listener: Device) -> None:
-    os.kill(pid(pressed.account), 9)
+    os.kill(conftest.pid(pressed.account), 9)
     with button.listen(listener, pressed.topic) as arrived:
         button.press(pressed)
         assert arrived.next().payload["clickType"] == "SINGLE"
@@ -241,13 +240,7 @@ def test_where_8883_is_open_it_stays_with_it(aws: Account) -> None:
 def test_a_message_by_http_keeps_its_properties(aws: Account) -> None:
     """From iot-data through the broker to a device that speaks MQTT 5."""
     ear = button.make_listener(aws, SERIAL, "my-ear")
-    data = boto3.client(
-        "iot-data",
-        endpoint_url=aws.iot.meta.endpoint_url,
-        region_name=aws.region,
-        aws_access_key_id="x",
-        aws_secret_access_key="x",
-    )
+    data = conftest.client(aws, "iot-data")
     arrived: queue.Queue[mqtt.MQTTMessage] = queue.Queue()
     subscribed = threading.Event()
     client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=ear.name, protocol=mqtt.MQTTv5)

@@ -840,6 +840,12 @@ def test_a_log_that_was_everyone_s_to_read_is_its_owner_s(tmp_path: Path) -> Non
     assert stat.S_IMODE((tmp_path / "sandbox.log").stat().st_mode) == 0o600
 
 
+def test_an_error_that_nobody_hears_is_a_line_of_the_log(tmp_path: Path) -> None:
+    """OpenSSL calls back into Python, which has nobody to tell of an error there."""
+    code = "class Gone:\n    def __del__(self): raise ValueError('it is so')\nGone()"
+    assert logged(tmp_path, code) == ["An error had nobody to hear it (ValueError: it is so)"]
+
+
 WRONG = """
 def wrong():
     raise ValueError("it is\\nso")

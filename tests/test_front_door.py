@@ -12,12 +12,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import boto3
+import conftest
 import in_process
 import psutil
 import pytest
 from botocore.exceptions import ClientError
-from conftest import pid
 from moto.iot.responses import IoTResponse
 
 from helpers.account import Account
@@ -177,13 +176,7 @@ def test_what_else_moto_goes_by_counts_for_nothing(
 
 
 def test_of_sts_only_who_am_i(aws: Account) -> None:
-    sts = boto3.client(
-        "sts",
-        endpoint_url=aws.iot.meta.endpoint_url,
-        region_name=aws.region,
-        aws_access_key_id="x",
-        aws_secret_access_key="x",
-    )
+    sts = conftest.client(aws, "sts")
     assert sts.get_caller_identity()["Account"] == aws.number
     with pytest.raises(ClientError, match="GetCallerIdentity alone"):
         sts.get_session_token()
@@ -266,7 +259,7 @@ class TestBounds:
 
     def test_a_body_without_end_is_not_kept(self, aws: Account) -> None:
         port = int(str(aws.iot.meta.endpoint_url).rpartition(":")[2])
-        before = psutil.Process(pid(aws)).memory_info().rss
+        before = psutil.Process(conftest.pid(aws)).memory_info().rss
         head = f"POST /things/new HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: {SIGNED}\r\n"
         piece = b"%x\r\n%s\r\n" % (MEGABYTE, b"x" * MEGABYTE)
         with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
@@ -274,7 +267,7 @@ class TestBounds:
             with pytest.raises(OSError):
                 for _ in range(200):
                     connection.sendall(piece)
-        assert psutil.Process(pid(aws)).memory_info().rss < before + 20 * MEGABYTE
+        assert psutil.Process(conftest.pid(aws)).memory_info().rss < before + 20 * MEGABYTE
 
     def test_headers_without_end_are_refused(self, server: HttpServer) -> None:
         head = b"GET /things HTTP/1.1\r\nX-Long: ".ljust(http_server.HEADER_BYTES, b"x")

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 from unittest.mock import Mock
 
-import boto3
+import conftest
 import pytest
 import worlds
 from botocore.exceptions import ClientError
@@ -707,13 +707,7 @@ def test_an_operation_that_is_missing_is_not_tried_again(aws: Account) -> None:
 
 
 def test_messages_by_http_are_refused_as_aws_does(aws: Account) -> None:
-    data = boto3.client(
-        "iot-data",
-        endpoint_url=aws.iot.meta.endpoint_url,
-        region_name=aws.region,
-        aws_access_key_id="x",
-        aws_secret_access_key="x",
-    )
+    data = conftest.client(aws, "iot-data")
     data.publish(topic="iotbutton/x", payload=b"{}", qos=1)
     code, _ = refused(data.publish, topic="a/b/c/d/e/f/g/h/i", payload=b"")
     assert code == "InvalidRequestException"

@@ -14,11 +14,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import boto3
+import conftest
 import in_process
 import psutil
 import pytest
-from conftest import pid
 
 from helpers.account import Account
 from sandbox import process
@@ -64,7 +63,7 @@ def test_it_prints_one_line_and_ends_when_told(folder: Path, ending: signal.Sign
 def test_it_listens_on_loopback_only(aws: Account) -> None:
     listening = [
         each.laddr.ip
-        for each in psutil.Process(pid(aws)).net_connections()
+        for each in psutil.Process(conftest.pid(aws)).net_connections()
         if each.status == psutil.CONN_LISTEN
     ]
     assert len(listening) == 2
@@ -223,15 +222,21 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         process.find_or_start(tmp_path / "file" / "state")
 
 
+@pytest.mark.parametrize("option", ["--port", "--mqtt-port"])
+def test_a_port_that_is_named_and_taken_is_an_error(folder: Path, option: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        running = serve(folder, option, port)
+        said, problem = running.communicate(timeout=30)
+    assert (running.returncode, said) == (1, "")
+    assert problem == (
+        f"Port {port} cannot be served: another program has it. Leave it out for any free one.\n"
+    )
+
+
 def test_regions_are_apart(aws: Account) -> None:
     aws.iot.create_thing(thingName="mine")
-    other = boto3.client(
-        "iot",
-        endpoint_url=aws.iot.meta.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="x",
-        aws_secret_access_key="x",
-    )
+    other = conftest.client(aws, region="us-east-1")
     assert other.list_things()["things"] == []
 
 

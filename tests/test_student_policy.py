@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import boto3
 import conftest
 import in_process
 import nbformat
@@ -46,13 +45,7 @@ async def run_notebooks() -> None:
 
 def as_aws(sandbox: Account) -> Account:
     """An account that is treated as a real one, and that the sandbox answers for."""
-    iot = boto3.client(
-        "iot",
-        endpoint_url=sandbox.iot.meta.endpoint_url,
-        region_name=sandbox.region,
-        aws_access_key_id="dummy",
-        aws_secret_access_key="dummy",
-    )
+    iot = conftest.client(sandbox)
     aws = real.account(iot, number=sandbox.number, learner="zoe", signed_in="user/zoe")
     return replace(aws, root_ca=sandbox.root_ca, mqtt_port=sandbox.mqtt_port)
 

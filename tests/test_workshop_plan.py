@@ -1,18 +1,26 @@
 """What a class may be like: who gets in from where, how big it is, who shares what."""
 
+import http.server
 import os
+import socket
+import ssl
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import psutil
 import pytest
+import trustme
 
 from helpers.errors import LessonError
 from publish.notebooks import ROOT
 from workshop import __main__ as command
 from workshop import homes, plan, processes, register
+from workshop.classroom import Classroom
 from workshop.plan import Plan
 
 OPEN = {"tls": False, "insecure": False, "trusted": True}
@@ -150,3 +158,43 @@ def test_what_was_started_for_a_class_is_ended_with_it(
     finally:
         started[1].kill()
         started[1].wait()
+
+
+class _Proxy(http.server.BaseHTTPRequestHandler):
+    """A proxy that does not know where the hub is at first, as JupyterHub's own."""
+
+    def do_GET(self) -> None:
+        self.server.asked += 1  # type: ignore[attr-defined]
+        known = self.path == "/hub/login" and self.server.asked > 2  # type: ignore[attr-defined]
+        self.send_response(200 if known else 404)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+class _IPv6(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_class_is_open_once_a_browser_gets_its_first_page(
+    tmp_path: Path, address: str, tls: bool
+) -> None:
+    server = (_IPv6 if ":" in address else http.server.ThreadingHTTPServer)((address, 0), _Proxy)
+    server.asked = 0  # type: ignore[attr-defined]
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        trustme.CA().issue_cert("class.example").configure_cert(context)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    port = server.server_address[1]
+    room = Classroom(
+        Plan(str(tmp_path), 3, address, port, 512, 60, True, "a", "b", "certificate" if tls else "")
+    )
+    room._hub = Mock(poll=lambda: None)
+    room.wait_until_open()
+    assert server.asked == 3  # type: ignore[attr-defined]
+    server.shutdown()
+    server.server_close()

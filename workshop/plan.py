@@ -55,7 +55,8 @@ class Plan:
     @property
     def url(self) -> str:
         """The class's address, for a browser on this machine."""
-        return f"http{'s' if self.certificate else ''}://{self.address}:{self.port}"
+        host = f"[{self.address}]" if ":" in self.address else self.address  # IPv6
+        return f"http{'s' if self.certificate else ''}://{host}:{self.port}"
 
     def to_json(self) -> str:
         """Return one line of JSON, which :func:`from_json` reads."""
