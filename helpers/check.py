@@ -159,7 +159,7 @@ def _unmet(
         hint = iot_policy.explain(given, lacking.witness).hint
         yield f"The button may not {iot_policy.in_words(lacking.witness)}. {hint}"
     elif lacking.reason:
-        yield lacking.reason
+        yield f"The button may at times lack what it needs. {lacking.reason}"
     more = compare(given, right)
     if more.verdict != "WITHIN":
         yield f"{more} It need not."

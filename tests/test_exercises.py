@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from typing import Any
+from typing import Any, Literal
 
 import nbformat
 import pytest
@@ -84,6 +84,7 @@ def test_mistakes_with_the_second_button(
 
 ANSWER = f"iotbutton/{thing.EXAMPLE_SERIAL}/answer"
 SUBSCRIBE, RECEIVE = ("iot:Subscribe", f"topicfilter/{ANSWER}"), ("iot:Receive", f"topic/{ANSWER}")
+RIGHT = [SUBSCRIBE, RECEIVE]
 ANOTHERS = "iotbutton/another/answer"
 WRONG_ANSWERS: list[tuple[str, list[tuple[str, str]]]] = [
     (
@@ -144,6 +145,26 @@ def test_other_mistakes_with_the_answers(inside: Account, button: Thing) -> None
     }
     for sentence, statements in told.items():
         assert sentence in repr(check.answers(inside, button, document(*statements)))
+
+
+@pytest.mark.parametrize(
+    ("effect", "resource", "sentence"),
+    [
+        ("Allow", "topic/more", "Whether it may also publish on more depends on iot:DomainName."),
+        ("Deny", f"topic/{ANSWER.removesuffix('/answer')}", "may at times lack what it needs."),
+    ],
+)
+def test_an_answer_that_depends_on_something_unknown_does_not_pass(
+    inside: Account, button: Thing, effect: Literal["Allow", "Deny"], resource: str, sentence: str
+) -> None:
+    least = policy.least_privilege(inside.region, inside.number, button.serial, button.name)
+    at_times = {"StringLike": {"iot:DomainName": "a*"}}
+    statements = [statement(action, inside.arn(*name.split("/", 1))) for action, name in RIGHT]
+    name = inside.arn(*resource.split("/", 1))
+    statements.append(statement("iot:Publish", name, effect=effect, condition=at_times))
+    said = repr(check.answers(inside, button, document(*least["Statement"], *statements)))
+    assert said.startswith("Not yet. ")
+    assert sentence in said
 
 
 def test_mistakes_with_the_repairs(inside: Account, button: Thing) -> None:

@@ -177,10 +177,10 @@ class _IPv6(http.server.ThreadingHTTPServer):
     address_family = socket.AF_INET6
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize(("address", "host"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")])
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_class_is_open_once_a_browser_gets_its_first_page(
-    tmp_path: Path, address: str, tls: bool
+    tmp_path: Path, address: str, host: str, tls: bool
 ) -> None:
     server = (_IPv6 if ":" in address else http.server.ThreadingHTTPServer)((address, 0), _Proxy)
     server.asked = 0  # type: ignore[attr-defined]
@@ -193,6 +193,7 @@ def test_a_class_is_open_once_a_browser_gets_its_first_page(
     room = Classroom(
         Plan(str(tmp_path), 3, address, port, 512, 60, True, "a", "b", "certificate" if tls else "")
     )
+    assert room._plan.url == f"http{'s' if tls else ''}://{host}:{port}"
     room._hub = Mock(poll=lambda: None)
     room.wait_until_open()
     assert server.asked == 3  # type: ignore[attr-defined]
