@@ -36,7 +36,7 @@ class Refused(LessonError):
     """The broker refused a connection, a message or a subscription."""
 
     def __init__(self, message: str, explanation: str) -> None:
-        super().__init__(message)
+        super().__init__(message, entry="A press is refused")
         self.explanation = explanation
         """Why, statement by statement; empty on AWS, whose broker does not say."""
 
@@ -71,13 +71,13 @@ def device(account: Account, thing_name: str) -> Device:
     Raises:
         LessonError: the Thing or its files are missing.
     """
-    found = thing.find(account.iot, thing_name)
-    if found is None:
-        raise LessonError(f"There is no Thing {thing_name!r}: register it first (notebook 01).")
+    found = thing.get(account.iot, thing_name)
     files = saved(account.key_folder / thing_name)
     if files is None:
         raise LessonError(
-            f"There are no key files for {thing_name!r}: issue its certificate first (notebook 03)."
+            f"There are no key files for {thing_name!r}: "
+            "issue its certificate first (notebook 03).",
+            entry="The private key is lost",
         )
     return Device(account, thing_name, found.serial, files)
 
@@ -121,6 +121,7 @@ def press(button: Device, click: Click = "SINGLE") -> None:
 
     Raises:
         Refused: the connection or the message was refused, or no answer came in 5 seconds.
+        LessonError: the certificate's files are gone.
     """
     with _connected(button) as connection:
         text = json.dumps(payload(button.serial, click))
@@ -153,7 +154,8 @@ class Inbox:
             arrived = self._connection.messages.get(timeout=timeout)
         except Empty:
             raise LessonError(
-                f"No message in {timeout:g} seconds. Was the button pressed while you listened?"
+                f"No message in {timeout:g} seconds. Was the button pressed while you listened?",
+                entry="A message is published, no error comes, and nothing arrives",
             ) from None
         if isinstance(arrived, str):
             raise self._connection.refused("stay connected", arrived)
@@ -202,11 +204,11 @@ class _Connection:
     def open(self) -> None:
         account = self._device.account
         endpoint = account.iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
-        files = self._device.files
+        files = self._device.files.existing()
         port, alpn = choose_port(endpoint, account)
         root, shown, key = map(str, (files.root_ca, files.certificate, files.private_key))
-        self.client.tls_set(root, shown, key, alpn_protocols=alpn)
         try:
+            self.client.tls_set(root, shown, key, alpn_protocols=alpn)
             self.client.connect(endpoint, port)
         except (OSError, ssl.SSLError) as problem:
             raise self.refused("connect", str(problem)) from problem

@@ -12,11 +12,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from prettytable import PrettyTable
 
-from helpers import key_files
+from helpers import key_files, policy, thing
 from helpers.account import Account
 from helpers.account.ledger import PendingCall
 from helpers.errors import LessonError
 from helpers.key_files import KeyFiles, all_saved, saved
+from helpers.marker import missing
 from helpers.table import table
 from helpers.waiting import delete_when_detached, ignore_missing
 
@@ -66,6 +67,14 @@ def find(iot: "IoTClient", certificate_id: str) -> Certificate | None:
         return None
 
 
+def get(iot: "IoTClient", certificate_id: str) -> Certificate:
+    """Look a certificate up as :func:`find` does; raise LessonError where there is none."""
+    found = find(iot, certificate_id)
+    if found is None:
+        raise missing("certificate", certificate_id, "issue a new one (notebook 03)")
+    return found
+
+
 def describe(pem: str) -> PrettyTable:
     """Show what a certificate says. It holds no secret: a device shows it to everyone.
 
@@ -93,10 +102,14 @@ def issue(account: Account, thing_name: str, policy_name: str) -> KeyFiles:
         The certificate's files.
 
     Raises:
-        ResourceNotFoundException: the Thing or the policy is missing.
+        LessonError: the Thing or the policy is missing; nothing is made.
     """
+    iot = account.iot
+    thing.get(iot, thing_name)
+    if policy.find(iot, policy_name) is None:
+        raise missing("policy", policy_name, "put one in force first (notebook 02)")
     files = create(account, thing_name)
-    iot, arn = account.iot, account.arn("cert", files.certificate_id)
+    arn = account.arn("cert", files.certificate_id)
     iot.update_certificate(certificateId=files.certificate_id, newStatus="ACTIVE")
     iot.attach_policy(policyName=policy_name, target=arn)
     iot.attach_thing_principal(thingName=thing_name, principal=arn)

@@ -172,7 +172,7 @@ def button_form(account: Account, serial: str, files: KeyFiles) -> PrettyTable:
         ("Its password", f"the last 8 characters of {thing.mask(serial)}"),
         ("Page to open", "http://192.168.0.1/index.html"),
         ("Wi-Fi name and password", "those of your own network"),
-        ("Certificate", files.certificate),
+        ("Certificate", files.existing().certificate),
         ("Private key", files.private_key),
         ("Endpoint subdomain", endpoint.split(".")[0]),
         ("Endpoint region", account.region),
@@ -216,7 +216,8 @@ def clean_up(account: Account) -> list[Removed]:
         raise LessonError(
             "All that is known to be yours is removed. But one of AWS's answers was lost, and "
             f"these certificates came into being just then, inactive and attached to nothing: "
-            f"{ids}. If nobody else who uses this account knows them, delete them in the console."
+            f"{ids}. If nobody else who uses this account knows them, delete them in the console.",
+            entry="Certificates that belong to nothing",
         )
     return [_in_words(part) for part in parts]
 

@@ -1,9 +1,43 @@
-"""The lesson's one error."""
+"""The lesson's one error, and how a notebook shows errors: short, and with the way to the cure."""
+
+import sys
+from typing import Any
+
+PAGE = "troubleshooting.md"
+RESTARTED = "A name is not defined"
+"""The page's entry for NameError."""
 
 
 class LessonError(Exception):
     """Something a learner can put right: the message says what happened and what to do next."""
 
+    def __init__(self, message: str, *, entry: str = "") -> None:
+        """Set up the error; *entry* is the heading under which the page explains it."""
+        super().__init__(message)
+        self.where = f'{PAGE}, "{entry}"' if entry else PAGE
+        """Where to read more about it, in words."""
+
     def _render_traceback_(self) -> list[str]:
         # IPython calls this. The message helps a learner; our stack does not.
-        return [f"{type(self).__name__}: {self}"]
+        return [f"{type(self).__name__}: {self}", f"More about it: {self.where}"]
+
+
+def one_line_errors() -> None:
+    """Show AWS's errors in one line, and below a NameError what to do; only IPython can."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell is not None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        shell.set_custom_exc((BotoCoreError, ClientError, NameError), _show)
+
+
+def _show(shell: Any, kind: type, error: Any, stack: object, tb_offset: int | None = None) -> None:
+    if kind is NameError:
+        error.add_note(
+            "A cell above makes this name, if it is spelt right. After a restart, run the cells "
+            f'from the top. More about it: {PAGE}, "{RESTARTED}"'
+        )
+    elif not issubclass(kind, NameError):
+        error._render_traceback_ = lambda: [f"{kind.__name__}: {error}"]
+    # Not IPython's own handler: this one also sets sys.last_value, which the next cell may ask for.
+    shell.showtraceback((kind, error, stack), tb_offset=tb_offset)

@@ -4,9 +4,10 @@
 text and as SVG.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import chain
 from typing import Any
 
 import schemdraw
@@ -38,10 +39,12 @@ def draw(
     """Draw a column each; a dashed box stands for what is missing.
 
     Args:
-        things: The Things' names.
-        certificates: The certificates. What they are attached to is among the other two.
-        policies: The policies' names.
+        things: The Things' names; those that a certificate is attached to are drawn in any case.
+        certificates: The certificates.
+        policies: The policies' names; those of the certificates are drawn in any case.
     """
+    things = _each_once(things, *(each.things for each in certificates))
+    policies = _each_once(policies, *(each.policies for each in certificates))
     lines = [f"Thing {name}" for name in things] or ["No Thing yet"]
     for number, each in enumerate(certificates, 1):
         lines.append(f"Certificate {number}: {each.status}")
@@ -53,6 +56,10 @@ def draw(
     text = "\n".join(lines)
     start, rest = _picture(things, certificates, policies).split(">", 1)
     return Flowchart(text, f'{start} role="img"><title>{escape(text)}</title>{rest}')
+
+
+def _each_once(*names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(chain(*names)))
 
 
 def _picture(

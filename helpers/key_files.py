@@ -7,6 +7,7 @@ A folder holds all four files or does not count: until they are written, its nam
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -47,8 +48,29 @@ class KeyFiles:
     @property
     def certificate_id(self) -> str:
         """SHA-256 of the certificate's DER form, hexadecimal: AWS IoT's id for it."""
-        certificate = x509.load_pem_x509_certificate(self.certificate.read_bytes())
+        certificate = x509.load_pem_x509_certificate(self.pem.encode())
         return certificate.fingerprint(hashes.SHA256()).hex()
+
+    @property
+    def pem(self) -> str:
+        """What is in the certificate's file."""
+        return self.existing().certificate.read_text()
+
+    @property
+    def modes(self) -> dict[str, str]:
+        """The files' names with their modes, octal: ``600`` where only the owner may read."""
+        files = sorted(self.existing().folder.iterdir())
+        return {file.name: f"{file.stat().st_mode & 0o777:o}" for file in files}
+
+    def existing(self) -> Self:
+        """Return these files; raise LessonError where the certificate or its key is gone."""
+        if saved(self.folder) is None:
+            raise LessonError(
+                f"The files in {self.folder} are gone: the clean-up deletes them, and so does "
+                "retire. Run the cells from the top: they issue a new certificate.",
+                entry="What a cell needs is gone",
+            )
+        return self
 
     def computed_public_key(self) -> PublicKeyTypes | None:
         """Compute the public key from the private one; ``None`` where that is missing or damaged.
@@ -81,7 +103,8 @@ def save_keys(folder: Path, private_key: str, public_key: str) -> None:
     if folder.exists():
         raise LessonError(
             f"{folder} is there already, and a private key is written once. "
-            "Move that folder away, or retire its certificate first."
+            "Move that folder away, or retire its certificate first.",
+            entry="There are key files already",
         )
     unfinished = KeyFiles(unfinished_folder(folder))
     _make_private(unfinished.folder)

@@ -14,5 +14,11 @@ def not_ours(kind: str, name: str) -> LessonError:
     """Return the error for something that has one of our names, but not our marker."""
     return LessonError(
         f"The account has a {kind} {name!r} that the lesson did not make. It is left as it is: "
-        "give yours another name."
+        "give yours another name.",
+        entry="The lesson did not make it",
     )
+
+
+def missing(kind: str, name: str, cure: str) -> LessonError:
+    """Return the error for something that a cell needs, and that is gone or was never made."""
+    return LessonError(f"There is no {kind} {name!r}: {cure}.", entry="What a cell needs is gone")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from helpers.errors import LessonError
-from helpers.marker import MARKER, not_ours
+from helpers.marker import MARKER, missing, not_ours
 from helpers.waiting import delete_when_detached, ignore_missing
 
 if TYPE_CHECKING:
@@ -27,7 +27,13 @@ class Thing:
 
     @property
     def serial(self) -> str:
-        """The button's serial number, which each of the lesson's Things carries."""
+        """The button's serial number; LessonError where the Thing carries none."""
+        if SERIAL_ATTRIBUTE not in self.attributes:
+            raise LessonError(
+                f"The Thing {self.name!r} has no attribute {SERIAL_ATTRIBUTE}: delete it, then "
+                "register it again (notebook 01).",
+                entry="The Thing has other attributes",
+            )
         return self.attributes[SERIAL_ATTRIBUTE]
 
     @property
@@ -62,7 +68,9 @@ def register(iot: "IoTClient", name: str, *, serial: str = EXAMPLE_SERIAL) -> Th
     """
     problem = name_problem(name)
     if problem:
-        raise LessonError(f"A Thing cannot be named {name!r}: {problem}.")
+        raise LessonError(
+            f"A Thing cannot be named {name!r}: {problem}.", entry="A name cannot be used"
+        )
     made = attributes(serial)
     try:
         created = iot.create_thing(thingName=name, attributePayload={"attributes": made})
@@ -84,6 +92,14 @@ def find(iot: "IoTClient", name: str) -> Thing | None:
     except iot.exceptions.ResourceNotFoundException:
         return None
     return Thing(found["thingName"], found["thingArn"], found["attributes"])
+
+
+def get(iot: "IoTClient", name: str) -> Thing:
+    """Look a Thing up as :func:`find` does; raise LessonError where there is none."""
+    found = find(iot, name)
+    if found is None:
+        raise missing("Thing", name, "register it first (notebook 01)")
+    return found
 
 
 def made_here(iot: "IoTClient", *, prefix: str = "") -> list[Thing]:

@@ -56,7 +56,8 @@ def delete_when_detached(delete: Callable[[], object]) -> None:
             if time.monotonic() > give_up:
                 raise LessonError(
                     f"AWS does not delete it yet: {problem}. Wait a few minutes, then clean up "
-                    "again: it goes on where it stopped."
+                    "again: it goes on where it stopped.",
+                    entry="It cannot be deleted: it is attached",
                 ) from problem
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)

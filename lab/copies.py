@@ -21,12 +21,13 @@ _RECORD = ".made-from.json"
 
 
 def lesson(notebooks: Path = NOTEBOOKS) -> list[Path]:
-    """List the files that make the lesson: the notebooks, and what lies in folders beside them."""
+    """List the files that make the lesson: notebooks, pages, and what lies in folders beside."""
     found = []
     for file in sorted(notebooks.rglob("*")):
         parts = file.relative_to(notebooks).parts
         hidden = any(part == KEYS or part.startswith(".") for part in parts)
-        if file.is_file() and not hidden and (file.suffix == ".ipynb" or len(parts) > 1):
+        wanted = file.suffix in (".ipynb", ".md") or len(parts) > 1
+        if file.is_file() and wanted and not hidden:
             found.append(file)
     return found
 

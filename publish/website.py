@@ -15,7 +15,7 @@ from publish.notebooks import ROOT
 
 SETTINGS = ROOT / "docs" / "site"
 PAGES = {
-    "troubleshooting.md": ROOT / "docs" / "troubleshooting.md",
+    "troubleshooting.md": ROOT / "notebooks" / "troubleshooting.md",
     "facilitator.md": ROOT / "workshop" / "README.md",
 }
 """Pages that are kept elsewhere, by their names on the site; a missing one is left out."""

@@ -67,9 +67,10 @@ def make_key(folder: Path, content: str = "secret") -> Path:
     return key
 
 
-def test_the_lesson_is_the_four_notebooks_and_their_pictures() -> None:
+def test_the_lesson_is_the_four_notebooks_troubleshooting_and_their_pictures() -> None:
     files = [file.relative_to(copies.NOTEBOOKS) for file in copies.lesson()]
-    assert [file.stem for file in files if len(file.parts) == 1] == list(NOTEBOOKS)
+    names = [f"{name}.ipynb" for name in NOTEBOOKS]
+    assert [str(file) for file in files if len(file.parts) == 1] == [*names, "troubleshooting.md"]
     assert {file.parts[0] for file in files if len(file.parts) > 1} <= {"pictures"}
 
 

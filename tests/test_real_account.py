@@ -171,6 +171,7 @@ def test_credentials_that_expire_in_the_middle(nowhere: None) -> None:
 def test_the_root_certificate_is_known_by_its_fingerprint(tmp_path: Path) -> None:
     ours = tmp_path / "certificate.pem.crt"
     ours.write_text(amazon_root_ca())
+    KeyFiles(tmp_path).private_key.touch()
     assert KeyFiles(tmp_path).certificate_id == ROOT_CA_FINGERPRINT
     others = amazon_root_ca().replace("MIID", "MIIE", 1)
     with pytest.raises(LessonError, match="Amazon Root CA 1 is not in"):

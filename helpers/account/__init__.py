@@ -5,7 +5,7 @@ import os
 from helpers.account import local
 from helpers.account.local import join
 from helpers.account.model import Account
-from helpers.errors import LessonError
+from helpers.errors import LessonError, one_line_errors
 from sandbox.line import Refusal
 
 __all__ = ["Account", "Refusal", "connect", "join"]
@@ -27,6 +27,7 @@ def connect(*, target: str | None = None) -> Account:
         LessonError: the learner's name cannot be used in AWS's names, the sandbox does not start,
             or the real account is not the one that was named.
     """
+    one_line_errors()
     target = target or os.environ.get("IOT_TUTORIAL_TARGET") or "sandbox"
     if target == "sandbox":
         return local.connect()
@@ -35,5 +36,6 @@ def connect(*, target: str | None = None) -> Account:
 
         return real.connect()
     raise LessonError(
-        f"There is no target {target!r}: 'sandbox' and 'aws' are the ones to ask for."
+        f"There is no target {target!r}: 'sandbox' and 'aws' are the ones to ask for.",
+        entry="The lesson does not connect",
     )

@@ -65,7 +65,8 @@ def _check(
         return
     raise LessonError(
         f"{operation} was not sent: in a real account, the lesson changes only what it made for "
-        f"you. Your names begin with {prefix}, your certificates are those that this client made."
+        f"you. Your names begin with {prefix}, your certificates are those that this client made.",
+        entry="The lesson did not make it",
     )
 
 

@@ -23,7 +23,8 @@ def checked(learner: str, where: str) -> str:
     if not re.fullmatch("[a-zA-Z0-9_]{1,32}", learner):
         raise LessonError(
             f"{where} is {learner!r}, and the lesson's names cannot begin with that: "
-            "use 1 to 32 letters, digits and '_'."
+            "use 1 to 32 letters, digits and '_'.",
+            entry="A name cannot be used",
         )
     return learner
 
@@ -46,7 +47,8 @@ def who() -> str:
     if not sys.stdin.isatty():
         raise LessonError(
             "Say whose lesson this is: set IOT_TUTORIAL_LEARNER to your name. "
-            "Everything that you make begins with it."
+            "Everything that you make begins with it.",
+            entry="The lesson does not connect",
         )
     return checked(input("Your name, which everything that you make begins with: "), "Your name")
 

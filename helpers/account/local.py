@@ -59,7 +59,8 @@ def join(url: str, access_key: str, *, learner: str = "my") -> Account:
     if sandbox is None:
         raise LessonError(
             f"The class's sandbox does not answer at {url}. "
-            "Stop your server and start it again (File, Hub Control Panel), or ask your teacher."
+            "Stop your server and start it again (File, Hub Control Panel), or ask your teacher.",
+            entry="The lesson does not connect",
         )
     line = HttpLine(sandbox.endpoint_url, access_key)
     return open_account(sandbox, line, access_key=access_key, learner=learner)
@@ -101,7 +102,7 @@ def _find_or_start() -> Sandbox:
     try:
         return process.find_or_start(process.state_dir(), owner=int(server) if server else None)
     except SandboxError as problem:
-        raise LessonError(str(problem)) from problem
+        raise LessonError(str(problem), entry="The lesson does not connect") from problem
 
 
 def _bring_back(caught_exception: Exception | None, **_: object) -> None:

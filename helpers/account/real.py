@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
     from mypy_boto3_iot import IoTClient
 
+CONNECTING = "The lesson does not connect"
 COSTS = "https://aws.amazon.com/iot-core/pricing/"
 EXPIRED = (
     "ExpiredToken",
@@ -63,7 +64,9 @@ def connect() -> Account:
         or session.region_name  # AWS_DEFAULT_REGION, or the profile's
     )
     if not region:
-        raise LessonError("Say in which region: set IOT_TUTORIAL_REGION, such as eu-west-1.")
+        raise LessonError(
+            "Say in which region: set IOT_TUTORIAL_REGION, such as eu-west-1.", entry=CONNECTING
+        )
     learner = who()
     config = Config(
         region_name=region,
@@ -94,7 +97,8 @@ def caller(sts: Any, number: str) -> str:
         identity = sts.get_caller_identity()
     except (ClientError, BotoCoreError) as problem:
         raise LessonError(
-            f"AWS does not say who is signed in: {problem}. Sign in, then run this cell again."
+            f"AWS does not say who is signed in: {problem}. Sign in, then run this cell again.",
+            entry=CONNECTING,
         ) from problem
     arn = split_arn(identity["Arn"])
     signed_in = arn.resource if arn else identity["Arn"]
@@ -102,12 +106,14 @@ def caller(sts: Any, number: str) -> str:
         raise LessonError(
             f"The credentials of this machine are for the account that ends in "
             f"{identity['Account'][-4:]}, and IOT_TUTORIAL_ACCOUNT ends in {number[-4:]}. "
-            "Nothing was done: sign in to the account that you named."
+            "Nothing was done: sign in to the account that you named.",
+            entry=CONNECTING,
         )
     if signed_in == "root":
         raise LessonError(
             "The account's root user is signed in, and may do everything. Nothing was done: sign "
-            "in as a user or role that has the lesson's own policy (workshop/student-policy.json)."
+            "in as a user or role that has the lesson's own policy (workshop/student-policy.json).",
+            entry=CONNECTING,
         )
     return signed_in
 
@@ -152,7 +158,8 @@ def _number() -> str:
     if not re.fullmatch("[0-9]{12}", number):
         raise LessonError(
             "Say which AWS account: set IOT_TUTORIAL_ACCOUNT to its 12 digits. "
-            "Without IOT_TUTORIAL_TARGET the local sandbox answers, and you need none."
+            "Without IOT_TUTORIAL_TARGET the local sandbox answers, and you need none.",
+            entry=CONNECTING,
         )
     return number
 
@@ -161,7 +168,8 @@ def _still_signed_in(parsed: dict[str, Any], **_: object) -> None:
     if parsed.get("Error", {}).get("Code") in EXPIRED:
         raise LessonError(
             "Your AWS credentials are not valid any more. Sign in again, run the notebook's first "
-            "cell, then this one: what is done stays done."
+            "cell, then this one: what is done stays done.",
+            entry=CONNECTING,
         )
 
 
@@ -182,5 +190,6 @@ def amazon_root_ca(bundle: str | None = None) -> str:
             return f"{pem}\n"
     raise LessonError(
         "Amazon Root CA 1 is not in the package certifi. Install that again: without it, "
-        "nothing tells AWS's endpoint from another's."
+        "nothing tells AWS's endpoint from another's.",
+        entry="The endpoint or the root certificate is not the right one",
     )
