@@ -4,18 +4,15 @@ import sys
 from typing import Any
 
 PAGE = "troubleshooting.md"
-RESTARTED = "A name is not defined"
-"""The page's entry for NameError."""
 
 
 class LessonError(Exception):
     """Something a learner can put right: the message says what happened and what to do next."""
 
     def __init__(self, message: str, *, entry: str = "") -> None:
-        """Set up the error; *entry* is the heading under which the page explains it."""
+        """Set up the error; *entry* is the heading of the page's entry about it."""
         super().__init__(message)
         self.where = f'{PAGE}, "{entry}"' if entry else PAGE
-        """Where to read more about it, in words."""
 
     def _render_traceback_(self) -> list[str]:
         # IPython calls this. The message helps a learner; our stack does not.
@@ -34,10 +31,10 @@ def one_line_errors() -> None:
 def _show(shell: Any, kind: type, error: Any, stack: object, tb_offset: int | None = None) -> None:
     if kind is NameError:
         error.add_note(
-            "A cell above makes this name, if it is spelt right. After a restart, run the cells "
-            f'from the top. More about it: {PAGE}, "{RESTARTED}"'
+            "A cell above makes this name, if it is spelt right: after a restart, run the cells "
+            f'from the top. More about it: {PAGE}, "A name is not defined"'
         )
-    elif not issubclass(kind, NameError):
+    elif kind is not UnboundLocalError:
         error._render_traceback_ = lambda: [f"{kind.__name__}: {error}"]
-    # Not IPython's own handler: this one also sets sys.last_value, which the next cell may ask for.
+    # This one sets sys.last_value as well, which the next cell may ask for.
     shell.showtraceback((kind, error, stack), tb_offset=tb_offset)

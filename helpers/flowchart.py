@@ -4,7 +4,7 @@
 text and as SVG.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import chain
@@ -43,8 +43,8 @@ def draw(
         certificates: The certificates.
         policies: The policies' names; those of the certificates are drawn in any case.
     """
-    things = _each_once(things, *(each.things for each in certificates))
-    policies = _each_once(policies, *(each.policies for each in certificates))
+    things = list(dict.fromkeys(chain(things, *(each.things for each in certificates))))
+    policies = list(dict.fromkeys(chain(policies, *(each.policies for each in certificates))))
     lines = [f"Thing {name}" for name in things] or ["No Thing yet"]
     for number, each in enumerate(certificates, 1):
         lines.append(f"Certificate {number}: {each.status}")
@@ -56,10 +56,6 @@ def draw(
     text = "\n".join(lines)
     start, rest = _picture(things, certificates, policies).split(">", 1)
     return Flowchart(text, f'{start} role="img"><title>{escape(text)}</title>{rest}')
-
-
-def _each_once(*names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(chain(*names)))
 
 
 def _picture(

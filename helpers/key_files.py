@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from helpers.errors import LessonError
+from helpers.marker import missing
 
 _UNFINISHED = ".unfinished"
 
@@ -65,11 +66,7 @@ class KeyFiles:
     def existing(self) -> Self:
         """Return these files; raise LessonError where the certificate or its key is gone."""
         if saved(self.folder) is None:
-            raise LessonError(
-                f"The files in {self.folder} are gone: the clean-up deletes them, and so does "
-                "retire. Run the cells from the top: they issue a new certificate.",
-                entry="What a cell needs is gone",
-            )
+            raise missing("folder of key files", str(self.folder), "run the cells from the top")
         return self
 
     def computed_public_key(self) -> PublicKeyTypes | None:

@@ -2,9 +2,13 @@
 
 import ast
 import io
+import os
 import re
+import subprocess
+import sys
 from contextlib import redirect_stdout
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +17,8 @@ from helpers.account import Account
 from publish.canonical import sanitize
 from publish.website import PAGES
 
-OPENING, *REST = re.split(r"^## ", PAGES["troubleshooting.md"].read_text("utf-8"), flags=re.M)
+PAGE = PAGES["troubleshooting.md"].read_text("utf-8")
+OPENING, *REST = re.split(r"^## ", PAGE, flags=re.M)
 STORIES = {story.split("\n", 1)[0]: story for story in REST}
 OF_ONE_PYTHON = r" \(_ssl\.c:\d+\)"
 """Where in OpenSSL's binding an error was raised: a line number that each Python has anew."""
@@ -44,12 +49,78 @@ def comparable(text: str) -> str:
     return " ".join(re.sub(OF_ONE_PYTHON, "", sanitize(text)).split())
 
 
-def test_all_thirteen_are_there() -> None:
-    assert len(STORIES) == 13
+NOT_ON_A_SANDBOX = {
+    "A panel does nothing": ["text"],
+    "No module named helpers": ["python", "text"],
+    "git pull stops": ["text", "sh"],
+}
+"""Entries about Jupyter and git: what their fenced blocks are."""
+
+
+def test_all_are_there() -> None:
+    assert len(STORIES) == 26
     for title, story in STORIES.items():
         kinds = [kind for kind, _ in blocks(story)]
-        assert kinds[:3] == ["python", "text", "python"], title
+        if title in NOT_ON_A_SANDBOX:
+            assert kinds == NOT_ON_A_SANDBOX[title]
+        else:
+            assert kinds[:3] == ["python", "text", "python"], title
         assert "**Why.**" in story and "**Cure.**" in story, title
+
+
+def test_the_tables_lead_to_entries_with_these_words() -> None:
+    rows = re.findall(r"^\| `(.+?)`.* \| \*(.+)\* \|$", PAGE, flags=re.M)
+    assert len(rows) == 17
+    for words, title in rows:
+        symptoms = " ".join(code for kind, code in blocks(STORIES[title]) if kind == "text")
+        for part in words.split("…"):
+            assert comparable(part) in comparable(symptoms), title
+
+
+def test_a_dead_panel_looks_as_the_page_says() -> None:
+    """The words are those of the widgets' own extension of JupyterLab, as installed here."""
+    static = Path(sys.prefix, "share/jupyter/labextensions/@jupyter-widgets/jupyterlab-manager")
+    script = "".join(file.read_text("utf-8") for file in sorted(static.rglob("*.js")))
+    story = STORIES["A panel does nothing"]
+    [(_, symptom)] = blocks(story)
+    assert symptom.strip() in script
+    [waiting] = re.findall("Loading widget", story)
+    assert f"{waiting}..." in script
+
+
+def test_git_stops_and_goes_on_as_the_page_says(tmp_path: Path) -> None:
+    author, learner = tmp_path / "author", tmp_path / "learner"
+    settings = ["-c", "user.name=author", "-c", "user.email=author@example.com"]
+
+    def sh(command: str, folder: Path) -> str:
+        done = subprocess.run(
+            command,
+            shell=True,
+            cwd=folder,
+            text=True,
+            capture_output=True,
+            env=os.environ | {"LC_ALL": "C", "GIT_CONFIG_GLOBAL": os.devnull},
+        )
+        return done.stderr
+
+    def commit(content: str) -> None:
+        (author / "notebooks").mkdir(exist_ok=True)
+        (author / "notebooks" / "01-thing.ipynb").write_text(content)
+        sh("git add --all", author)
+        subprocess.run(["git", *settings, "commit", "-qm", content], cwd=author, check=True)
+
+    author.mkdir()
+    sh("git init --quiet", author)
+    commit("first")
+    sh("git clone --quiet author learner", tmp_path)
+    commit("second")
+    notebook = learner / "notebooks" / "01-thing.ipynb"
+    notebook.write_text("mine")
+    (_, symptom), (_, cure) = blocks(STORIES["git pull stops"])
+    assert symptom in sh("git pull", learner)
+    sh(cure, learner)
+    assert notebook.read_text() == "second"
+    assert (learner / "work-before" / "01-thing.ipynb").read_text() == "mine"
 
 
 @pytest.mark.parametrize("title", STORIES)
