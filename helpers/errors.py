@@ -3,8 +3,6 @@
 import sys
 from typing import Any
 
-PAGE = "troubleshooting.md"
-
 
 class LessonError(Exception):
     """Something a learner can put right: the message says what happened and what to do next."""
@@ -12,11 +10,16 @@ class LessonError(Exception):
     def __init__(self, message: str, *, entry: str = "") -> None:
         """Set up the error; *entry* is the heading of the page's entry about it."""
         super().__init__(message)
-        self.where = f'{PAGE}, "{entry}"' if entry else PAGE
+        self.where = f'troubleshooting.md, "{entry}"' if entry else "troubleshooting.md"
 
     def _render_traceback_(self) -> list[str]:
         # IPython calls this. The message helps a learner; our stack does not.
         return [f"{type(self).__name__}: {self}", f"More about it: {self.where}"]
+
+
+def not_connected(message: str) -> LessonError:
+    """Return the error for why no AWS IoT answers, or not to this learner."""
+    return LessonError(message, entry="The lesson does not connect")
 
 
 def one_line_errors() -> None:
@@ -32,7 +35,7 @@ def _show(shell: Any, kind: type, error: Any, stack: object, tb_offset: int | No
     if kind is NameError:
         error.add_note(
             "A cell above makes this name, if it is spelt right: after a restart, run the cells "
-            f'from the top. More about it: {PAGE}, "A name is not defined"'
+            'from the top. More about it: troubleshooting.md, "A name is not defined"'
         )
     elif kind is not UnboundLocalError:
         error._render_traceback_ = lambda: [f"{kind.__name__}: {error}"]

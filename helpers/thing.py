@@ -30,8 +30,7 @@ class Thing:
         """The button's serial number; LessonError where the Thing carries none."""
         if SERIAL_ATTRIBUTE not in self.attributes:
             raise LessonError(
-                f"The Thing {self.name!r} has no attribute {SERIAL_ATTRIBUTE}: delete it, then "
-                "register it again (notebook 01).",
+                f"The Thing {self.name!r} has no {SERIAL_ATTRIBUTE}: delete it, register it anew.",
                 entry="The Thing has other attributes",
             )
         return self.attributes[SERIAL_ATTRIBUTE]
@@ -66,8 +65,7 @@ def register(iot: "IoTClient", name: str, *, serial: str = EXAMPLE_SERIAL) -> Th
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_CreateThing.html
     """
-    problem = name_problem(name)
-    if problem:
+    if problem := name_problem(name):
         raise LessonError(
             f"A Thing cannot be named {name!r}: {problem}.", entry="A name cannot be used"
         )

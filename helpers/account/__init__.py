@@ -5,7 +5,7 @@ import os
 from helpers.account import local
 from helpers.account.local import join
 from helpers.account.model import Account
-from helpers.errors import LessonError, one_line_errors
+from helpers.errors import not_connected, one_line_errors
 from sandbox.line import Refusal
 
 __all__ = ["Account", "Refusal", "connect", "join"]
@@ -35,7 +35,6 @@ def connect(*, target: str | None = None) -> Account:
         from helpers.account import real  # its guard rails load for those who ask for AWS alone
 
         return real.connect()
-    raise LessonError(
-        f"There is no target {target!r}: 'sandbox' and 'aws' are the ones to ask for.",
-        entry="The lesson does not connect",
+    raise not_connected(
+        f"There is no target {target!r}: 'sandbox' and 'aws' are the ones to ask for."
     )

@@ -5,7 +5,7 @@ import os
 import re
 import sys
 
-from helpers.errors import LessonError
+from helpers.errors import LessonError, not_connected
 
 
 def checked(learner: str, where: str) -> str:
@@ -38,17 +38,14 @@ def who() -> str:
     Raises:
         LessonError: nobody says, or the name cannot be used.
     """
-    told = os.environ.get("IOT_TUTORIAL_LEARNER")
-    if told:
+    if told := os.environ.get("IOT_TUTORIAL_LEARNER"):
         return checked(told, "IOT_TUTORIAL_LEARNER")
-    user = os.environ.get("JUPYTERHUB_USER")
-    if user:
+    if user := os.environ.get("JUPYTERHUB_USER"):
         return of_hub(user)
     if not sys.stdin.isatty():
-        raise LessonError(
+        raise not_connected(
             "Say whose lesson this is: set IOT_TUTORIAL_LEARNER to your name. "
-            "Everything that you make begins with it.",
-            entry="The lesson does not connect",
+            "Everything that you make begins with it."
         )
     return checked(input("Your name, which everything that you make begins with: "), "Your name")
 

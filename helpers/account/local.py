@@ -14,7 +14,7 @@ from botocore.loaders import Loader
 from helpers.account.learner import checked
 from helpers.account.ledger import record_certificates
 from helpers.account.model import Account
-from helpers.errors import LessonError
+from helpers.errors import not_connected
 from sandbox import process
 from sandbox.errors import SandboxError
 from sandbox.line import HttpLine, Line, Sandbox
@@ -22,6 +22,8 @@ from sandbox.line import HttpLine, Line, Sandbox
 if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient
 
+_api_descriptions = cache(Loader)
+"""AWS's APIs as botocore reads them from JSON: 0.1 s for each session that does not share them."""
 KEYS = Path("keys") / "sandbox"
 ANY_KEY = "sandbox"
 """The access key id for a sandbox without a class, which takes any."""
@@ -34,8 +36,7 @@ def connect() -> Account:
         LessonError: the learner's name cannot be used in AWS's names, or no sandbox answers.
     """
     learner = checked(os.environ.get("IOT_TUTORIAL_LEARNER") or "my", "IOT_TUTORIAL_LEARNER")
-    url = os.environ.get("IOT_TUTORIAL_SANDBOX_URL")
-    if url:
+    if url := os.environ.get("IOT_TUTORIAL_SANDBOX_URL"):
         return join(url, os.environ.get("IOT_TUTORIAL_ACCESS_KEY", ""), learner=learner)
     sandbox = _find_or_start()
     account = open_account(sandbox, HttpLine(sandbox.endpoint_url, ANY_KEY), learner=learner)
@@ -57,10 +58,9 @@ def join(url: str, access_key: str, *, learner: str = "my") -> Account:
     starting = HttpLine(url, access_key, timeout=process.STARTING_TAKES_AT_MOST)
     sandbox = Sandbox.from_json(starting.read("about"))
     if sandbox is None:
-        raise LessonError(
+        raise not_connected(
             f"The class's sandbox does not answer at {url}. "
-            "Stop your server and start it again (File, Hub Control Panel), or ask your teacher.",
-            entry="The lesson does not connect",
+            "Stop your server and start it again (File, Hub Control Panel), or ask your teacher."
         )
     line = HttpLine(sandbox.endpoint_url, access_key)
     return open_account(sandbox, line, access_key=access_key, learner=learner)
@@ -102,7 +102,7 @@ def _find_or_start() -> Sandbox:
     try:
         return process.find_or_start(process.state_dir(), owner=int(server) if server else None)
     except SandboxError as problem:
-        raise LessonError(str(problem), entry="The lesson does not connect") from problem
+        raise not_connected(str(problem)) from problem
 
 
 def _bring_back(caught_exception: Exception | None, **_: object) -> None:
@@ -138,9 +138,3 @@ def _client(sandbox: Sandbox, access_key: str) -> "IoTClient":
             use_dualstack_endpoint=False,
         ),
     )
-
-
-@cache
-def _api_descriptions() -> Loader:
-    # AWS's APIs as botocore reads them from JSON: 0.1 s for each session that does not share them.
-    return Loader()

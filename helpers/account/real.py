@@ -16,14 +16,13 @@ from helpers.account import guard
 from helpers.account.learner import who
 from helpers.account.ledger import record_certificates
 from helpers.account.model import Account
-from helpers.errors import LessonError
+from helpers.errors import LessonError, not_connected
 from iot_policy import split_arn
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
     from mypy_boto3_iot import IoTClient
 
-CONNECTING = "The lesson does not connect"
 COSTS = "https://aws.amazon.com/iot-core/pricing/"
 EXPIRED = (
     "ExpiredToken",
@@ -64,9 +63,7 @@ def connect() -> Account:
         or session.region_name  # AWS_DEFAULT_REGION, or the profile's
     )
     if not region:
-        raise LessonError(
-            "Say in which region: set IOT_TUTORIAL_REGION, such as eu-west-1.", entry=CONNECTING
-        )
+        raise not_connected("Say in which region: set IOT_TUTORIAL_REGION, such as eu-west-1.")
     learner = who()
     config = Config(
         region_name=region,
@@ -96,24 +93,21 @@ def caller(sts: Any, number: str) -> str:
     try:
         identity = sts.get_caller_identity()
     except (ClientError, BotoCoreError) as problem:
-        raise LessonError(
-            f"AWS does not say who is signed in: {problem}. Sign in, then run this cell again.",
-            entry=CONNECTING,
+        raise not_connected(
+            f"AWS does not say who is signed in: {problem}. Sign in, then run this cell again."
         ) from problem
     arn = split_arn(identity["Arn"])
     signed_in = arn.resource if arn else identity["Arn"]
     if identity["Account"] != number:
-        raise LessonError(
+        raise not_connected(
             f"The credentials of this machine are for the account that ends in "
             f"{identity['Account'][-4:]}, and IOT_TUTORIAL_ACCOUNT ends in {number[-4:]}. "
-            "Nothing was done: sign in to the account that you named.",
-            entry=CONNECTING,
+            "Nothing was done: sign in to the account that you named."
         )
     if signed_in == "root":
-        raise LessonError(
+        raise not_connected(
             "The account's root user is signed in, and may do everything. Nothing was done: sign "
-            "in as a user or role that has the lesson's own policy (workshop/student-policy.json).",
-            entry=CONNECTING,
+            "in as a user or role that has the lesson's own policy (workshop/student-policy.json)."
         )
     return signed_in
 
@@ -156,20 +150,18 @@ def account(iot: "IoTClient", *, number: str, learner: str, signed_in: str) -> A
 def _number() -> str:
     number = os.environ.get("IOT_TUTORIAL_ACCOUNT", "")
     if not re.fullmatch("[0-9]{12}", number):
-        raise LessonError(
+        raise not_connected(
             "Say which AWS account: set IOT_TUTORIAL_ACCOUNT to its 12 digits. "
-            "Without IOT_TUTORIAL_TARGET the local sandbox answers, and you need none.",
-            entry=CONNECTING,
+            "Without IOT_TUTORIAL_TARGET the local sandbox answers, and you need none."
         )
     return number
 
 
 def _still_signed_in(parsed: dict[str, Any], **_: object) -> None:
     if parsed.get("Error", {}).get("Code") in EXPIRED:
-        raise LessonError(
+        raise not_connected(
             "Your AWS credentials are not valid any more. Sign in again, run the notebook's first "
-            "cell, then this one: what is done stays done.",
-            entry=CONNECTING,
+            "cell, then this one: what is done stays done."
         )
 
 
