@@ -130,6 +130,17 @@ def test_what_is_missing_comes_again_and_what_is_new_comes_too(notebooks: Path) 
 
 
 @pytest.mark.parametrize("with_git", [True, False])
+def test_a_page_beside_the_notebooks_comes_too_and_needs_no_trust(notebooks: Path) -> None:
+    page = notebooks / "troubleshooting.md"
+    page.write_text("the first\n")
+    commit(notebooks)
+    copy = work(notebooks)
+    page.write_text("the second\n")
+    commit(notebooks)
+    assert copies.update(copy, notebooks) == []
+    assert (copy / page.name).read_text() == "the second\n"
+
+
 def test_what_was_done_in_notebooks_is_not_lost_when_that_is_put_back(
     notebooks: Path, capsys: pytest.CaptureFixture[str], with_git: bool
 ) -> None:
