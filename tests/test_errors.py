@@ -130,17 +130,8 @@ def lesson_errors() -> Iterator[tuple[str, str, str | None]]:
         for function in ast.walk(tree):
             if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
                 for call in ast.walk(function):
-                    if isinstance(call, ast.Call) and makes_one(call, function.name):
+                    if isinstance(call, ast.Call) and ast.unparse(call.func) == "LessonError":
                         yield module, function.name, entry(call, module)
-
-
-def makes_one(call: ast.Call, function: str) -> bool:
-    match call.func:
-        case ast.Name("LessonError"):
-            return True
-        case ast.Attribute(ast.Call(ast.Name("super")), "__init__"):
-            return function == "__init__" and bool(call.keywords)
-    return False
 
 
 def entry(call: ast.Call, module: str) -> str | None:
