@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from prettytable import PrettyTable
 
 from helpers import key_files, policy, thing
 from helpers.account import Account
@@ -18,7 +17,7 @@ from helpers.account.ledger import PendingCall
 from helpers.errors import LessonError
 from helpers.key_files import KeyFiles, all_saved, saved
 from helpers.marker import missing
-from helpers.table import table
+from helpers.table import Readable, table
 from helpers.waiting import delete_when_detached, ignore_missing
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def get(iot: "IoTClient", certificate_id: str) -> Certificate:
     return found
 
 
-def describe(pem: str) -> PrettyTable:
+def describe(pem: str) -> Readable:
     """Show what a certificate says. It holds no secret: a device shows it to everyone.
 
     Args:

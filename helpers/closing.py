@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
-from prettytable import PrettyTable
-
 from helpers import certificate, policy, thing
 from helpers.account import Account
 from helpers.certificate import Certificate
@@ -13,7 +11,7 @@ from helpers.errors import LessonError
 from helpers.flowchart import Flowchart, draw
 from helpers.key_files import KeyFiles, all_saved, unfinished
 from helpers.policy import AccountPolicy
-from helpers.table import table
+from helpers.table import Readable, table
 from helpers.thing import Thing
 from iot_policy import split_arn
 
@@ -151,14 +149,14 @@ def _progress(each: Certificate) -> int:
     return (each.status == "ACTIVE") + bool(each.policies) + bool(each.things)
 
 
-def readiness(account: Account) -> PrettyTable:
+def readiness(account: Account) -> Readable:
     """Show the steps of the lesson as a table: done or not, and what to do."""
     listed = steps(inventory(account), account.name("button"))
     rows = [(step.what, "yes" if step.done else "no", step.to_do) for step in listed]
     return table(["Step", "Done", "What to do"], rows)
 
 
-def button_form(account: Account, serial: str, files: KeyFiles) -> PrettyTable:
+def button_form(account: Account, serial: str, files: KeyFiles) -> Readable:
     """Show what to type into the set-up page of a real button.
 
     Args:
@@ -188,7 +186,7 @@ class Removed(NamedTuple):
     name: str
 
 
-def to_remove(account: Account) -> PrettyTable:
+def to_remove(account: Account) -> Readable:
     """Show what :func:`clean_up` would delete, in its order. Nothing is changed."""
     return table(["What goes", "Its name"], map(_in_words, inventory(account).parts))
 

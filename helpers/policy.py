@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
-from prettytable import PrettyTable
-
 import iot_policy
 from helpers.errors import LessonError
 from helpers.marker import MARKER, not_ours
-from helpers.table import Readable, table
+from helpers.table import Judged, Readable, table
 from helpers.waiting import delete_when_detached, ignore_missing
 from iot_policy import Policy, Request, arn, document, statement, to_json
 
@@ -286,31 +284,34 @@ def lint(
     if not found:
         return Readable("Nothing to say.", "<p>Nothing to say.</p>")
     rows = [(each.severity, each.statement or "all", each.message) for each in found]
-    findings = table(["Severity", "Statement", "Finding"], rows)
-    return Readable(str(findings), findings._repr_html_())
+    return table(["Severity", "Statement", "Finding"], rows)
 
 
 def verdicts(
     iot: "IoTClient",
     policy_names: Iterable[str],
-    questions: Mapping[str, tuple[ActionType, str]],
+    questions: Mapping[str, tuple[ActionType, str, bool]],
     *,
     principal: str,
     client_id: str,
-) -> PrettyTable:
-    """Show what each policy by itself answers to each question: ``test_authorization`` is asked.
+) -> Readable:
+    """Show what each policy by itself answers, and whether that is as it should be.
 
     Args:
-        iot: A boto3 ``iot`` client.
+        iot: A boto3 ``iot`` client: its ``test_authorization`` is asked.
         policy_names: Policies of the account: one column each.
-        questions: In words, with the action type and the resource's ARN: one row each.
+        questions: What follows *May the button …*, with the action type, the resource's ARN and
+            whether it should be allowed: one row each.
         principal: ARN of the certificate that asks. The policies attached to it are left out.
         client_id: The client id under which it asks.
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_TestAuthorization.html
     """
-    names, rows = list(policy_names), [[question] for question in questions]
-    asked = [{"actionType": kind, "resources": [arn]} for kind, arn in questions.values()]
+    names, wanted = list(policy_names), list(questions.values())
+    asked = [{"actionType": kind, "resources": [arn]} for kind, arn, _ in wanted]
+    rows: list[list[object]] = [
+        [question, "yes" if should else "no"] for question, (*_, should) in questions.items()
+    ]
     pages = iot.get_paginator("list_attached_policies").paginate(target=principal)
     own = list(pages.search("policies[].policyName"))
     for name in names:
@@ -321,6 +322,7 @@ def verdicts(
             policyNamesToAdd=[name],
             policyNamesToSkip=[each for each in own if each != name],
         )
-        for row, result in zip(rows, answer["authResults"], strict=True):
-            row.append(result["authDecision"])
-    return table(["", *names], rows)
+        for row, (*_, should), result in zip(rows, wanted, answer["authResults"], strict=True):
+            verdict = result["authDecision"]
+            row.append(Judged(verdict, (verdict == "ALLOWED") == should))
+    return table(["May the button …", "Should it?", *names], rows)

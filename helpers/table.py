@@ -1,9 +1,16 @@
-"""Tables that read well in a notebook, in a terminal and in the post."""
+"""What reads well in a notebook, in a terminal and in the post: tables, verdicts, boxes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
 
 from prettytable import PrettyTable
+
+_STYLES = {
+    True: "background: #d9f2df; border-radius: 4px; color: #0b4a1b; padding: ",
+    False: "background: #fde0dd; border-radius: 4px; color: #7a1410; padding: ",
+}
+"""Green and red, ground and text together: they read well on a light page and on a dark one."""
 
 
 @dataclass(frozen=True)
@@ -20,17 +27,60 @@ class Readable:
         return self.html
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> PrettyTable:
+@dataclass(frozen=True)
+class Judged:
+    """A table's cell that is as it should be, or not. A sign says so, and a colour.
+
+    >>> print(Judged("ALLOWED", right=False))
+    ✗ ALLOWED
+    """
+
+    text: str
+    right: bool
+
+    def __str__(self) -> str:
+        return f"{'✓' if self.right else '✗'} {self.text}"
+
+    @property
+    def html(self) -> str:
+        """The same with its colour."""
+        return f'<span style="{_STYLES[self.right]}1px 6px">{escape(str(self))}</span>'
+
+
+def verdict_box(right: bool, heading: str, sentences: Sequence[str] = ()) -> Readable:
+    """Return a coloured box: a heading with its sign, and sentences below.
+
+    Args:
+        right: Whether all is as it should be: green, else red.
+        heading: A few words, such as *Well done.*
+        sentences: One paragraph each.
+    """
+    title = str(Judged(heading, right))
+    below = "".join(f"<div>{escape(each)}</div>" for each in sentences)
+    html = f'<div style="{_STYLES[right]}8px 14px"><b>{escape(title)}</b>{below}</div>'
+    return Readable(" ".join([title, *sentences]), html)
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> Readable:
     """Lay out rows under headers, left aligned: HTML in a notebook, plain text elsewhere.
 
-    >>> print(table(["Step", "Done"], [["Thing", "yes"]]))
-    +-------+------+
-    | Step  | Done |
-    +-------+------+
-    | Thing | yes  |
-    +-------+------+
+    >>> table(["May the button …", "my-posted"], [["connect", Judged("ALLOWED", right=True)]])
+    +------------------+-----------+
+    | May the button … | my-posted |
+    +------------------+-----------+
+    | connect          | ✓ ALLOWED |
+    +------------------+-----------+
     """
-    # format=True left-aligns each cell in HTML, where a notebook's own style would right-align it.
-    result = PrettyTable(list(headers), align="l", format=True)
-    result.add_rows([list(row) for row in rows])
-    return result
+    drawn, body = PrettyTable(list(headers), align="l"), []
+    for row in rows:
+        drawn.add_row([str(cell) for cell in row])
+        body.append(_row("td", row))
+    lines = ["<table><thead>", _row("th", headers), "</thead><tbody>", *body, "</tbody></table>"]
+    return Readable(str(drawn), "\n".join(lines))
+
+
+def _row(tag: str, cells: Iterable[object]) -> str:
+    # A notebook's own style would right-align each cell.
+    shown = (cell.html if isinstance(cell, Judged) else escape(str(cell)) for cell in cells)
+    written = (f'<{tag} style="text-align: left">{each}</{tag}>' for each in shown)
+    return f"<tr>{''.join(written)}</tr>"

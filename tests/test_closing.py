@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tables import rows
 
 from helpers import certificate, closing, policy, thing
 from helpers.account import Account
@@ -110,7 +111,7 @@ def test_certificates_go_first_and_key_files_last(aws: Account) -> None:
         ("Thing", "button"),
         ("key files", "keys/sandbox/button"),
     ]
-    assert [tuple(row) for row in closing.to_remove(aws).rows] == wanted
+    assert [tuple(row) for row in rows(closing.to_remove(aws))] == wanted
     assert closing.clean_up(aws) == wanted
 
 

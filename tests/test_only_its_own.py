@@ -7,6 +7,7 @@ import lessons
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 from botocore.stub import Stubber
+from tables import rows
 from test_interruptions import Line
 
 from helpers import certificate, closing, policy, thing, waiting
@@ -75,9 +76,9 @@ def test_one_learner_cleans_up_and_the_other_keeps_everything(zoe: Account) -> N
 
 def test_what_goes_is_shown_first_and_nothing_else_goes(zoe: Account) -> None:
     lessons.small(zoe)
-    shown = closing.to_remove(zoe).rows
+    shown = rows(closing.to_remove(zoe))
     assert [[part.kind, part.name] for part in closing.clean_up(zoe)] == shown
-    assert closing.to_remove(zoe).rows == []
+    assert rows(closing.to_remove(zoe)) == []
 
 
 def arn_of(made: dict[str, str]) -> str:

@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prettytable import PrettyTable
-
 from helpers import certificate, policy, thing
 from helpers.account import Account, Refusal, join
 from helpers.errors import LessonError
-from helpers.table import table
+from helpers.table import Readable, table
 from iot_policy import split_arn
 from sandbox.accounts import Member
 from sandbox.line import HttpLine
@@ -96,7 +94,7 @@ def progress(room: Class) -> list[Progress]:
     return [_progress(room, learner) for learner in room.learners]
 
 
-def board(room: Class) -> PrettyTable:
+def board(room: Class) -> Readable:
     """Return every learner's progress as a table."""
     rows = [
         (
@@ -119,7 +117,7 @@ def board(room: Class) -> PrettyTable:
     )
 
 
-def refusals(room: Class, most: int = 5) -> PrettyTable:
+def refusals(room: Class, most: int = 5) -> Readable:
     """Return what the broker refuses most often: how often, the newest example, and to whom."""
     alike: defaultdict[Kind, list[tuple[Refusal, str]]] = defaultdict(list)
     for learner in room.learners:

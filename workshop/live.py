@@ -36,8 +36,8 @@ class Live:
     def refresh(self) -> str:
         """Refresh once; return what is shown, as HTML."""
         try:
-            progress = board.board(self._room).get_html_string()
-            refused = board.refusals(self._room).get_html_string()
+            progress = board.board(self._room).html
+            refused = board.refusals(self._room).html
         except (LessonError, BotoCoreError, ClientError) as problem:
             # The sandbox is restarting, or a learner is changing something: say so, and try again.
             self._shown.value = f"<p>{escape(str(problem))}</p>"
