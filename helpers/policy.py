@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import iot_policy
 from helpers.errors import LessonError
 from helpers.marker import MARKER, not_ours
-from helpers.table import Judged, Readable, table
+from helpers.table import Judged, Readable, line, table
 from helpers.waiting import delete_when_detached, ignore_missing
 from iot_policy import Policy, Request, arn, document, statement, to_json
 
@@ -24,6 +24,7 @@ __all__ = [
     "AccountPolicy",
     "Request",
     "as_posted",
+    "beyond",
     "check",
     "document",
     "explain",
@@ -282,7 +283,7 @@ def lint(
     """
     found = iot_policy.lint(document, region=region, account=account, attached=attached)
     if not found:
-        return Readable("Nothing to say.", "<p>Nothing to say.</p>")
+        return line("Nothing to say.")
     rows = [(each.severity, each.statement or "all", each.message) for each in found]
     return table(["Severity", "Statement", "Finding"], rows)
 
@@ -326,3 +327,20 @@ def verdicts(
             verdict = result["authDecision"]
             row.append(Judged(verdict, (verdict == "ALLOWED") == should))
     return table(["May the button …", "Should it?", *names], rows)
+
+
+def beyond(
+    document: Mapping[str, Any], wanted: Mapping[str, Any], *, region: str, account: str
+) -> Readable:
+    """Show what *document* allows that *wanted* does not: an example for each action.
+
+    Args:
+        document: A policy, as built by :func:`document`.
+        wanted: A policy that allows what it should.
+        region: Where the resources are.
+        account: Whose they are: 12 digits.
+    """
+    given, right = (parse("", to_json(each)) for each in (document, wanted))
+    answers = iot_policy.compare_each([given], [right], region=region, account=account)
+    rows = [(action, found.example) for action, found in answers if found.example]
+    return table(["Action", "It may also, for example"], rows) if rows else line("Nothing more.")

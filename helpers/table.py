@@ -27,6 +27,11 @@ class Readable:
         return self.html
 
 
+def line(text: str) -> Readable:
+    """Return a sentence as a paragraph."""
+    return Readable(text, f"<p>{escape(text)}</p>")
+
+
 @dataclass(frozen=True)
 class Judged:
     """A table's cell that is as it should be, or not. A sign says so, and a colour.

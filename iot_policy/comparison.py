@@ -17,7 +17,7 @@ from iot_policy.arns import arn
 from iot_policy.decision import Policy, Request, decide
 from iot_policy.documents import VERSIONS
 from iot_policy.patterns import Context, Part, split_pattern
-from iot_policy.resources import Automaton, Glob, TooManyNamesError, is_name
+from iot_policy.resources import MOST_STEPS, Automaton, Glob, TooManyNamesError, is_name
 from iot_policy.vocabulary import ACTIONS, THING
 
 _TOO_MANY = "The resources for {} have too many wildcards, or too long names, to compare."
@@ -39,9 +39,14 @@ class Comparison:
     reason: str = ""
     """Where it is ``NOT_SHOWN``: why, in one sentence."""
 
+    @property
+    def example(self) -> str:
+        """What completes *It may also …*, or the reason; empty where it is within."""
+        return in_words(self.witness) if self.witness else self.reason
+
     def __str__(self) -> str:
         if self.witness:
-            return f"It may also {in_words(self.witness)}."
+            return f"It may also {self.example}."
         return self.reason or "It allows nothing more."
 
 
@@ -53,6 +58,7 @@ def compare(
     account: str,
     context: Context = MappingProxyType({}),
     actions: Iterable[str] = ACTIONS,
+    most_steps: int = MOST_STEPS,
 ) -> Comparison:
     """Find out whether everything that *policies* (A) allow is allowed by *reference* (B).
 
@@ -68,6 +74,7 @@ def compare(
         context: What is known of the connection. A key that is not in there may have any value, or
             none; with the value ``()`` it has none.
         actions: Of :data:`iot_policy.vocabulary.ACTIONS`, in the order to look at them.
+        most_steps: How far to look for each action before the answer is ``NOT_SHOWN``.
 
     Returns:
         The verdict, and a witness or a reason.
@@ -91,14 +98,56 @@ def compare(
     Source: https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
     """
     unsure = None
-    for action in actions:
-        for case in _cases(action, context, region, account):
-            found = _compare(policies, reference, case)
-            if found.witness:
-                return found
-            if found.reason:
-                unsure = unsure or found
+    answers = compare_each(
+        policies,
+        reference,
+        region=region,
+        account=account,
+        context=context,
+        actions=actions,
+        most_steps=most_steps,
+    )
+    for _, found in answers:
+        if found.witness:
+            return found
+        if found.reason:
+            unsure = unsure or found
     return unsure or Comparison("WITHIN")
+
+
+def compare_each(
+    policies: Sequence[Policy],
+    reference: Sequence[Policy],
+    *,
+    region: str,
+    account: str,
+    context: Context = MappingProxyType({}),
+    actions: Iterable[str] = ACTIONS,
+    most_steps: int = MOST_STEPS,
+) -> Iterator[tuple[str, Comparison]]:
+    """Compare action by action: as :func:`compare`, which stops at the first witness.
+
+    Args:
+        policies: A, as for :func:`compare`.
+        reference: B, likewise.
+        region: Likewise.
+        account: Likewise.
+        context: Likewise.
+        actions: Likewise.
+        most_steps: Likewise.
+
+    Yields:
+        Each action with its answer, as soon as it is found.
+    """
+    for action in actions:
+        answer = Comparison("WITHIN")
+        for case in _cases(action, context, region, account):
+            found = _compare(policies, reference, case._replace(most_steps=most_steps))
+            if found.witness or not answer.reason:
+                answer = found
+            if found.witness:
+                break
+        yield action, answer
 
 
 def in_words(request: Request) -> str:
@@ -122,6 +171,7 @@ class _Case(NamedTuple):
     """The one name that is asked for; empty for all."""
     but: str = ""
     """A name that is not asked for."""
+    most_steps: int = MOST_STEPS
 
     def request(self, name: str) -> Request:
         by = {_CLIENT_ID: name} if self.action == "iot:Connect" else {}
@@ -315,7 +365,7 @@ class _Question:
         allows = [rule for rule in self._ours if rule.allows]
         everywhere = any(rule.not_resource for rule in allows)
         wanted = None if everywhere else {glob for rule in allows for glob in rule.globs}
-        for name, fits in self._automaton.names(wanted):
+        for name, fits in self._automaton.names(wanted, case.most_steps):
             if self._differ(fits):
                 if not case.has(name):  # with too many bytes: another may have fewer
                     raise TooManyNamesError

@@ -140,7 +140,9 @@ class Automaton:
             self._sets[ends] = frozenset(glob for glob, (_, end) in spans if ends & end)
         return self._sets[ends]
 
-    def names(self, wanted: Collection[Glob] | None) -> Iterator[tuple[str, frozenset[Glob]]]:
+    def names(
+        self, wanted: Collection[Glob] | None, most_steps: int
+    ) -> Iterator[tuple[str, frozenset[Glob]]]:
         """Yield a name for each way in which names can fit the patterns, shortest first.
 
         A set of patterns can come more than once.
@@ -148,6 +150,7 @@ class Automaton:
         Args:
             wanted: Patterns of which it must fit at least one; ``None`` for names that fit none,
                 too.
+            most_steps: How many letters to read before it gives up.
 
         Raises:
             TooManyNamesError: there would be more.
@@ -164,7 +167,7 @@ class Automaton:
                     if self.other and letter not in always and not state & self._literals[letter]:
                         continue  # as good as any other character, here
                     steps += 1
-                    if steps > MOST_STEPS:
+                    if steps > most_steps:
                         raise TooManyNamesError
                     after_form = _follow(self._kind, form, letter)
                     after = self._read(letter, state)

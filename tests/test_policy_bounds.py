@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from test_policy_lint import BESIDE
 
 from iot_policy import (
     AttachedThing,
@@ -210,7 +211,7 @@ GUIDE = "https://docs.aws.amazon.com/iot/latest/developerguide/"
         (
             {"Effect": "Allow", "NotAction": "iot:Connect", "Resource": "*"},
             "note, statement 1: Allow with NotAction or NotResource allows everything but what it "
-            "names.",
+            "names. For example, it may publish on another.",
             "security-best-practices.html",
         ),
         (
@@ -222,7 +223,8 @@ GUIDE = "https://docs.aws.amazon.com/iot/latest/developerguide/"
         (
             statement("iot:Subscribe", "arn:aws:iot:eu-west-1:123456789012:topicfilter/*"),
             "warning, statement 1: iot:Subscribe on topicfilter/* allows every topic filter, # "
-            "included: name one, topicfilter/<topic filter>.",
+            "included: name one, topicfilter/<topic filter>. For example, it may subscribe to "
+            "another.",
             "audit-chk-iot-policy-permissive.html",
         ),
         (
@@ -245,7 +247,7 @@ GUIDE = "https://docs.aws.amazon.com/iot/latest/developerguide/"
     ],
 )
 def test_a_finding_has_awss_page(written, message, page):
-    (found,) = lint(document(written), region="eu-west-1", account="123456789012")
+    (found,) = lint(document(written, *BESIDE), region="eu-west-1", account="123456789012")
     assert found.page == GUIDE + page
     if message:
         assert str(found) == message
@@ -253,7 +255,7 @@ def test_a_finding_has_awss_page(written, message, page):
 
 def test_thing_variables_without_a_thing_have_their_page():
     written = statement("iot:Publish", f"{TOPIC}${{iot:Connection.Thing.ThingName}}")
-    (found,) = lint(document(written), attached=False)
+    (found,) = lint(document(written, *BESIDE), attached=False)
     assert found.page == f"{GUIDE}thing-policy-variables.html"
     assert found.message == (
         "iot:Connection.Thing.ThingName can only match once the certificate is attached to a Thing "
@@ -270,7 +272,7 @@ def test_every_action_and_every_resource_is_looked_at():
     messages = [found.message for found in lint(document(elsewhere), region="eu-west-1")]
     assert any("is in us-east-1; this is eu-west-1" in each for each in messages)
     broad = statement(["iot:Receive", "iot:Publish"], "*")
-    assert [found.message[:16] for found in lint(document(broad))] == ["iot:Publish on *"]
+    assert [found.message[:16] for found in lint(document(broad, *BESIDE))] == ["iot:Publish on *"]
     assert (
         "far more than one device needs"
         in lint(document(statement("iot:*Publish", "*")))[0].message

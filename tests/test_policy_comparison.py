@@ -16,7 +16,6 @@ from iot_policy import (
     decide,
     document,
     parse,
-    resources,
     statement,
     to_json,
 )
@@ -549,17 +548,15 @@ def test_it_gives_up_and_says_so():
     assert str(found).startswith("The resources for iot:Publish have too many wildcards")
 
 
-def test_it_gives_up_after_so_many_steps(monkeypatch):
+def test_it_gives_up_after_so_many_steps():
     ours, theirs = [may("topic/abc")], [may("topic/abcd", "topic/ab?")]
     assert compared(ours, theirs).verdict == "WITHIN"
-    monkeypatch.setattr(resources, "MOST_STEPS", 5)
-    assert compared(ours, theirs).verdict == "NOT_SHOWN"
+    assert compared(ours, theirs, most_steps=5).verdict == "NOT_SHOWN"
 
 
-def test_what_only_b_names_costs_nothing(monkeypatch):
-    monkeypatch.setattr(resources, "MOST_STEPS", 10)
+def test_what_only_b_names_costs_nothing():
     names = ["topic/a", "topic/bcdefghijklmno"]
-    assert compared([may("topic/a")], [may(*names)]).verdict == "WITHIN"
+    assert compared([may("topic/a")], [may(*names)], most_steps=10).verdict == "WITHIN"
 
 
 def test_a_likely_witness_is_found_however_many_wildcards_there_are():

@@ -9,6 +9,13 @@ HERE = ("eu-west-1", "123456789012")
 ARN = "arn:aws:iot:eu-west-1:123456789012:"
 SERIAL = "G030JF055364XVRB"
 THING = "iot:Connection.Thing."
+BESIDE = (
+    statement("iot:Connect", f"{ARN}client/beside"),
+    statement("iot:Publish", f"{ARN}topic/beside"),
+    statement("iot:Subscribe", f"{ARN}topicfilter/beside"),
+    statement("iot:Receive", f"{ARN}topic/*"),
+)
+"""What a device needs, so that nothing is said but about the statement before."""
 
 
 def found(policy, **known):
@@ -73,7 +80,7 @@ def test_thing_variables_without_a_thing():
     ],
 )
 def test_one_finding(action, resource, severity, says):
-    (finding,) = found(document(statement(action, resource)))
+    (finding,) = found(document(statement(action, resource), *BESIDE))
     assert finding[:2] == (severity, 1)
     assert says in finding[2]
 
@@ -86,14 +93,16 @@ def test_a_resource_of_another_service():
 @pytest.mark.parametrize(
     "policy",
     [
-        document(statement("iot:Receive", f"{ARN}topic/*")),
+        document(*BESIDE),
         document(statement("iot:ListRetainedMessages", "*")),
-        document(statement("iot:subscribe", f"{ARN}topicfilter/a/+/b")),
-        document(statement("iot:Publish", f"{ARN}topic/${{iot:ClientId}}/*")),
-        document(statement("iot:Publish", "arn:aws:iot:*:*:topic/a")),
+        document(statement("iot:subscribe", f"{ARN}topicfilter/a/+/b"), *BESIDE),
+        document(statement("iot:Publish", f"{ARN}topic/${{iot:ClientId}}/*"), *BESIDE),
+        document(statement("iot:Publish", "arn:aws:iot:*:*:topic/a"), *BESIDE),
         document(
-            statement(["iot:Publish", "iot:Subscribe"], [f"{ARN}topic/a", f"{ARN}topicfilter/a"])
+            statement(["iot:Publish", "iot:Subscribe"], [f"{ARN}topic/a", f"{ARN}topicfilter/a"]),
+            *BESIDE,
         ),
+        document(statement("iot:GetThingShadow", f"{ARN}thing/a")),
         document(statement("iot:*", "*", effect="Deny")),
         document(statement("iot:Connect", "*", condition={"Bool": {f"{THING}IsAttached": "true"}})),
     ],
@@ -103,9 +112,10 @@ def test_nothing_to_say(policy):
 
 
 def test_everything_but_is_worth_a_note():
-    policy = document({"Effect": "Allow", "NotAction": "iot:Publish", "Resource": f"{ARN}topic/a"})
-    (finding,) = found(policy)
+    written = {"Effect": "Allow", "NotAction": "iot:Publish", "Resource": f"{ARN}topic/a"}
+    (finding,) = found(document(written, *BESIDE))
     assert finding[0] == "note"
+    assert finding[2].endswith("For example, it may publish a retained message on a.")
 
 
 def test_an_old_version_has_no_variables():
