@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import chain, repeat
 
 from prettytable import PrettyTable
 
@@ -49,7 +50,8 @@ class Judged:
     @property
     def html(self) -> str:
         """The same with its colour."""
-        return f'<span style="{_STYLES[self.right]}1px 6px">{escape(str(self))}</span>'
+        shown = escape(str(self)).replace(" ", "&nbsp;", 1)
+        return f'<span style="{_STYLES[self.right]}1px 6px">{shown}</span>'
 
 
 def verdict_box(right: bool, heading: str, sentences: Sequence[str] = ()) -> Readable:
@@ -76,16 +78,19 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> Readable:
     | connect          | ✓ ALLOWED |
     +------------------+-----------+
     """
-    drawn, body = PrettyTable(list(headers), align="l"), []
+    drawn = PrettyTable(list(headers), align="l")
+    lines = ["<table><thead>", _row(headers, 'th scope="col"', 'th scope="col"'), "</thead><tbody>"]
     for row in rows:
         drawn.add_row([str(cell) for cell in row])
-        body.append(_row("td", row))
-    lines = ["<table><thead>", _row("th", headers), "</thead><tbody>", *body, "</tbody></table>"]
-    return Readable(str(drawn), "\n".join(lines))
+        lines.append(_row(row, 'th scope="row"', "td"))
+    return Readable(str(drawn), "\n".join([*lines, "</tbody></table>"]))
 
 
-def _row(tag: str, cells: Iterable[object]) -> str:
-    # A notebook's own style would right-align each cell.
-    shown = (cell.html if isinstance(cell, Judged) else escape(str(cell)) for cell in cells)
-    written = (f'<{tag} style="text-align: left">{each}</{tag}>' for each in shown)
+def _row(cells: Sequence[object], first: str, others: str) -> str:
+    # A notebook's own style would right-align each cell, and print the first one bold.
+    style = "text-align: left" + ("; font-weight: normal" if others == "td" else "")
+    written = []
+    for tag, cell in zip(chain([first], repeat(others)), cells, strict=False):
+        shown = cell.html if isinstance(cell, Judged) else escape(str(cell))
+        written.append(f'<{tag} style="{style}">{shown}</{tag[:2]}>')
     return f"<tr>{''.join(written)}</tr>"

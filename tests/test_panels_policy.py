@@ -1,6 +1,9 @@
 """The form *Create a policy*, without a browser."""
 
 import json
+import re
+import time
+from html import unescape
 
 import pytest
 from panels_support import click, make_thing, message, paste, state
@@ -170,16 +173,111 @@ def test_a_broken_policy_is_refused_in_red_and_not_raised(form: PolicyForm) -> N
     assert policy.find(form._account.iot, form.name.value) is None
 
 
-def test_findings_and_verdicts_follow_every_change(form: PolicyForm) -> None:
+RIGHT = {
+    "connect as itself": ("yes", "✓ ALLOWED", "Statement 1 allows it."),
+    "connect as another": ("no", "✓ IMPLICIT_DENY", "No statement allows it."),
+    "publish on its topic": ("yes", "✓ ALLOWED", "Statement 2 allows it."),
+    "change the heating": ("no", "✓ IMPLICIT_DENY", "No statement allows it."),
+}
+
+
+def judged(form: PolicyForm) -> dict[str, tuple[str, ...]]:
+    """Each question's row: should it, the verdict, and why or what to do."""
+    rows = re.findall("<tr>(.*?)</tr>", verdicts(form))[1:]
+    cells = [
+        [unescape(re.sub("<.*?>", "", cell)) for cell in re.split("</t[hd]>", row)] for row in rows
+    ]
+    return {row[0]: tuple(cell.replace("\xa0", " ") for cell in row[1:4]) for row in cells}
+
+
+def more(form: PolicyForm) -> str:
+    return str(form._more.value)
+
+
+def test_green_is_as_it_should_be_and_advice_stands_only_where_it_is_not(form: PolicyForm) -> None:
+    assert judged(form) == RIGHT
+    assert "fde0dd" not in verdicts(form)
+    form.start.value = "The post's own JSON"
+    found = judged(form)
+    assert found["connect as itself"][:2] == ("yes", "✗ IMPLICIT_DENY")
+    assert found["connect as itself"][2].endswith("client/my-button.")  # what to write
+    assert found["connect as another"] == RIGHT["connect as another"]
+    assert found["publish on its topic"] == RIGHT["publish on its topic"]
+    assert found["change the heating"] == (
+        "no",
+        "✗ ALLOWED",
+        "Statement 2 allows it. Name there only what the button needs.",
+    )
+    assert (verdicts(form).count("#fde0dd"), verdicts(form).count("#d9f2df")) == (2, 2)
+
+
+def test_a_deny_that_is_right_says_which_statement_it_was(form: PolicyForm) -> None:
+    denied = policy.statement("iot:Publish", form._account.arn("topic", "$aws/*"), effect="Deny")
+    form.json.value = json.dumps(
+        {**document(form), "Statement": [*document(form)["Statement"], denied]}
+    )
+    assert judged(form)["change the heating"] == (
+        "no",
+        "✓ EXPLICIT_DENY",
+        "Statement 3 denies it.",
+    )
+
+
+def test_what_else_it_allows_follows_every_change(aws: Account, form: PolicyForm) -> None:
+    """An example for each action of which it allows more than least privilege."""
+    assert "Nothing more than the button needs." in more(form)
+    form.rows[1].resource.value = "*"
+    assert "<td" in more(form) and "publish on iotbutton/another<" in more(form)
+    form.rows[1].action.value = "iot:*"
+    assert more(form).count("<tr>") == 1 + len(ACTIONS)
+    assert "change the shadow of another<" in more(form)
+    form.json.value = "{"
+    assert more(form) == ""
+
+
+def test_what_cannot_be_compared_is_said_and_the_panel_stays_quick(form: PolicyForm) -> None:
+    kinds = sorted({check.resource_type for check in ACTIONS.values()} - {"*"})
+    slow = [form._account.arn(kind, f"a*?a{'?' * 120}") for kind in kinds]
+    began = time.process_time()
+    form.json.value = policy.to_json(policy.document(policy.statement("iot:*", slow)))
+    assert time.process_time() - began < 2  # a tenth of it, on a quiet machine
+    assert "too many wildcards" in more(form)
+    assert "Nothing more" not in more(form)
+
+
+def test_what_depends_on_the_certificate_is_not_called_nothing(form: PolicyForm) -> None:
+    own = policy.statement("iot:Publish", form._account.arn("topic", "${iot:CertificateId}"))
+    form.json.value = policy.to_json(policy.document(own))
+    assert "depends on iot:CertificateId" in more(form)
+
+
+@pytest.mark.parametrize("attributes", [None, {}, {"serialNumber": "a#b/c"}, {"floor": "2"}])
+def test_a_button_that_is_gone_or_another_is_no_mistake(
+    aws: Account, attributes: dict[str, str] | None
+) -> None:
+    if attributes is not None:
+        aws.iot.create_thing(thingName="my-button", attributePayload={"attributes": attributes})
+    form = panels.policy(aws)
+    assert judged(form) == RIGHT
+    for start in form.start.options:
+        form.start.value = start
+        for attached in (True, False):
+            form.attached.value = attached
+            assert len(judged(form)) == 4
+    form.start.value, form.attached.value = "AWS's recommendation", True
+    verdict = judged(form)["publish on its topic"][1]
+    known = attributes is None or "serialNumber" in attributes
+    assert verdict == ("✓ ALLOWED" if known else "✗ IMPLICIT_DENY")  # the registry has no number
+
+
+def test_findings_follow_every_change(form: PolicyForm) -> None:
     assert "nothing to say" in findings(form)
-    assert verdicts(form).count("ALLOWED") == 2
     form.start.value = "The post's own JSON"
     assert "iot:Connect on a topic can never match" in findings(form)
     assert "docs.aws.amazon.com" in findings(form)
-    assert verdicts(form).count("ALLOWED") == 2  # it publishes everywhere
     form.rows[0].resource.value = "*"
     assert "can never match" not in findings(form)
-    assert verdicts(form).count("ALLOWED") == 4
+    assert {row[1] for row in judged(form).values()} == {"✓ ALLOWED", "✗ ALLOWED"}
 
 
 def test_the_recommended_policy_needs_the_certificate_attached(form: PolicyForm) -> None:
@@ -187,7 +285,8 @@ def test_the_recommended_policy_needs_the_certificate_attached(form: PolicyForm)
     assert "ALLOWED" not in verdicts(form)
     assert "Attach the certificate to a Thing" in verdicts(form)
     form.attached.value = True
-    assert verdicts(form).count("ALLOWED") == 2
+    assert judged(form) == RIGHT
+    assert "Nothing more than the button needs." in more(form)
 
 
 def test_what_is_typed_is_text_and_never_html(form: PolicyForm) -> None:
@@ -195,7 +294,7 @@ def test_what_is_typed_is_text_and_never_html(form: PolicyForm) -> None:
     form.rows[0].action.value = "iot:<script>y"
     form.rows[1].resource.value = "arn:aws:iot:eu-west-1:123456789012:topic/<script>z"
     click(form.button)
-    for shown in (form._where.value, findings(form), verdicts(form), message(form)):
+    for shown in (form._where.value, findings(form), verdicts(form), more(form), message(form)):
         assert "<script>" not in shown
 
 

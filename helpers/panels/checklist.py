@@ -1,7 +1,6 @@
 """The readiness table, which follows what the notebook does in the account."""
 
 import asyncio
-from html import escape
 from typing import Any
 
 import ipywidgets as widgets
@@ -11,6 +10,7 @@ from helpers.account import Account
 from helpers.account.guard import changes_nothing
 from helpers.closing import Step
 from helpers.panels.panel import Panel, action, row
+from helpers.table import Judged, table
 
 _FOLLOWER = "lesson-checklist"
 
@@ -65,12 +65,7 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 def _table(steps: list[Step]) -> str:
     rows = [
-        f'<tr><th scope="row">{escape(step.what)}</th>'
-        f'<td class="iot-{"allowed" if step.done else "open"}">{"yes" if step.done else "no"}</td>'
-        f"<td>{escape(step.to_do)}</td></tr>"
-        for step in steps
+        (step.what, Judged("yes", right=True) if step.done else "no", step.to_do) for step in steps
     ]
-    return (
-        '<table class="iot-verdicts"><thead><tr><th scope="col">Step</th><th scope="col">Done</th>'
-        f'<th scope="col">What to do</th></tr></thead><tbody>{"".join(rows)}</tbody></table>'
-    )
+    shown = table(["Step", "Done", "What to do"], rows)
+    return f'<div class="iot-verdicts">{shown.html}</div>'

@@ -62,8 +62,8 @@ class PolicyForm(Panel):
         self._statements = widgets.VBox()
         self._where = widgets.HTML()
         self._json_part = widgets.VBox([self.json], layout={"display": "none"})
-        self._findings, self._verdicts = widgets.HTML(), widgets.HTML()
-        self._review = widgets.VBox([self._where, self._verdicts, self._findings])
+        self._findings, self._verdicts, self._more = (widgets.HTML() for _ in range(3))
+        self._review = widgets.VBox([self._where, self._verdicts, self._more, self._findings])
 
     def _listen(self) -> None:
         self.name.observe(self.review, "value")
@@ -89,7 +89,7 @@ class PolicyForm(Panel):
 
     def add_statement(self, _: Any = None) -> None:
         """Add a statement to fill in."""
-        topic = self._account.arn("topic", f"iotbutton/{self._button.serial}")
+        topic = self._account.arn("topic", f"iotbutton/{policy_review.serial(self._button)}")
         self._set_statements([*self._listed(), policy.statement("iot:Publish", topic)])
 
     def remove_statement(self, form: "StatementForm") -> None:
@@ -156,22 +156,25 @@ class PolicyForm(Panel):
         self._verdicts.value = policy_review.verdicts(
             self.name.value, text, self._account, self._button, attached=attached
         )
+        self._more.value = policy_review.beyond(
+            text, self._account, self._button, attached=attached
+        )
 
 
 def starting_points(account: Account, button: Thing) -> dict[str, dict[str, Any]]:
     """Return the documents that a form can start from, by their labels."""
-    region, number = account.region, account.number
+    region, number, serial = account.region, account.number, policy_review.serial(button)
     return {
-        "Least privilege": policy.least_privilege(region, number, button.serial, button.name),
-        "What the author meant": policy.intended(region, number, button.serial),
+        "Least privilege": policy.least_privilege(region, number, serial, button.name),
+        "What the author meant": policy.intended(region, number, serial),
         "AWS's recommendation": policy.recommended(region, number),
-        "The post's own JSON": policy.as_posted(region, number, button.serial),
+        "The post's own JSON": policy.as_posted(region, number, serial),
     }
 
 
 def resource_presets(account: Account, button: Thing) -> list[str]:
     """Return the resources that a button's policy names."""
-    topic = f"iotbutton/{button.serial}"
+    topic = f"iotbutton/{policy_review.serial(button)}"
     return [
         account.arn("client", button.name),
         account.arn("topic", topic),

@@ -1,13 +1,20 @@
 """A policy's findings and verdicts, as HTML."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Any
 
 import iot_policy
+from helpers import policy, thing
 from helpers.account import Account
+from helpers.table import Judged, table
 from helpers.thing import Thing
 from iot_policy import AttachedThing, Explanation, Finding, MalformedPolicy, Request
+
+HEATING = "$aws/things/heating/shadow/update"
+NOTHING_MORE = "<p>Nothing more than the button needs.</p>"
+MOST_STEPS = 3_000
+"""For each action's comparison: it follows while somebody types."""
 
 
 def findings(document: str, account: Account, *, attached: bool) -> str:
@@ -21,7 +28,9 @@ def findings(document: str, account: Account, *, attached: bool) -> str:
 
 
 def verdicts(name: str, document: str, account: Account, button: Thing, *, attached: bool) -> str:
-    """Return what the policy allows the button, decided here as the broker decides it.
+    """Return what the policy allows the button, and whether that is as it should be.
+
+    Decided here as the broker decides it.
 
     Args:
         name: The policy's name.
@@ -34,49 +43,87 @@ def verdicts(name: str, document: str, account: Account, button: Thing, *, attac
         parsed = iot_policy.parse(name, document)
     except MalformedPolicy:
         return '<p class="iot-hint">No verdicts: this is not a policy yet.</p>'
-    answers = {
-        question: iot_policy.explain([parsed], request)
-        for question, request in _questions(account, button, attached=attached).items()
-    }
-    return (
-        '<table class="iot-verdicts"><thead><tr><th scope="col">May the button …</th>'
-        '<th scope="col">Verdict</th><th scope="col">Why</th></tr></thead>'
-        f"<tbody>{''.join(_rows(answers))}</tbody></table>"
+    rows = [
+        _verdict(question, should, iot_policy.explain([parsed], request))
+        for question, should, request in _questions(account, button, attached=attached)
+    ]
+    return _table(["May the button …", "Should it?", "Verdict", "Why"], rows)
+
+
+def beyond(document: str, account: Account, button: Thing, *, attached: bool) -> str:
+    """Return what the policy allows and the button does not need: an example for each action.
+
+    Args:
+        document: The policy, JSON. For one that AWS would refuse there is nothing to show.
+        account: Whose resources are meant.
+        button: The Thing that connects under its own name.
+        attached: Whether its certificate is attached to it.
+    """
+    try:
+        given = iot_policy.parse("", document)
+    except MalformedPolicy:
+        return ""
+    number, region = account.number, account.region
+    needs = policy.least_privilege(region, number, serial(button), button.name)
+    context = _context(button.name, button, attached=attached)
+    del context["iot:CertificateId"]  # nobody knows it yet
+    answers = iot_policy.compare_each(
+        [given],
+        [iot_policy.parse("", iot_policy.to_json(needs))],
+        region=region,
+        account=number,
+        context=context,
+        most_steps=MOST_STEPS,
     )
+    rows = [(action, found.example) for action, found in answers if found.example]
+    more = _table(["Action", "It may also, for example"], rows) if rows else NOTHING_MORE
+    return f'<p class="iot-hint"><strong>What else does this allow?</strong></p>{more}'
 
 
-def _questions(account: Account, button: Thing, *, attached: bool) -> dict[str, Request]:
+def serial(button: Thing) -> str:
+    """Return the button's serial number; of a Thing without one, that of AWS's examples."""
+    return button.attributes.get(thing.SERIAL_ATTRIBUTE, thing.EXAMPLE_SERIAL)
+
+
+def _questions(
+    account: Account, button: Thing, *, attached: bool
+) -> Iterator[tuple[str, bool, Request]]:
+    itself = _context(button.name, button, attached=attached)
+    another = _context("another", button, attached=attached)
+    for question, should, action, kind, name, context in (
+        ("connect as itself", True, "Connect", "client", button.name, itself),
+        ("connect as another", False, "Connect", "client", "another", another),
+        ("publish on its topic", True, "Publish", "topic", f"iotbutton/{serial(button)}", itself),
+        ("change the heating", False, "Publish", "topic", HEATING, itself),
+    ):
+        yield question, should, Request(f"iot:{action}", account.arn(kind, name), context)
+
+
+def _context(client_id: str, button: Thing, *, attached: bool) -> dict[str, Any]:
     things = [AttachedThing(button.name, None, button.attributes)] if attached else []
-    itself = iot_policy.connection_context(button.name, None, "", things)
-    another = iot_policy.connection_context("another", None, "", things)
-    topic = f"iotbutton/{button.serial}"
-    heating = "$aws/things/heating/shadow/update"
-    return {
-        "connect as itself": _request("Connect", account.arn("client", button.name), itself),
-        "connect as another": _request("Connect", account.arn("client", "another"), another),
-        "publish on its own topic": _request("Publish", account.arn("topic", topic), itself),
-        "change the heating": _request("Publish", account.arn("topic", heating), itself),
-    }
+    return iot_policy.connection_context(client_id, None, "", things)
 
 
-def _request(name: str, arn: str, context: Mapping[str, Any]) -> Request:
-    return Request(f"iot:{name}", arn, context)
-
-
-def _rows(answers: Mapping[str, Explanation]) -> Iterable[str]:
-    for question, answer in answers.items():
-        verdict = answer.decision.verdict
-        why = answer.hint or _matched(answer)
-        yield (
-            f'<tr><th scope="row">{escape(question)}</th>'
-            f'<td class="iot-{verdict.lower().replace("_", "-")}">{verdict}</td>'
-            f"<td>{escape(why)}</td></tr>"
-        )
+def _verdict(question: str, should: bool, answer: Explanation) -> tuple[object, ...]:
+    """Return a row: advice only where the verdict is not as it should be."""
+    verdict = answer.decision.verdict
+    right = (verdict == "ALLOWED") == should
+    if not right and should:
+        why = answer.hint
+    else:
+        why = f"{_matched(answer)}{'' if right else ' Name there only what the button needs.'}"
+    return question, "yes" if should else "no", Judged(verdict, right), why
 
 
 def _matched(answer: Explanation) -> str:
-    numbers = [str(step.number) for step in answer.steps if step.kind == "matched"]
-    return f"Statement {' and '.join(numbers)} allows it."
+    denied = answer.decision.verdict == "EXPLICIT_DENY"
+    effect, does = ("Deny", "denies") if denied else ("Allow", "allows")
+    found = [s.number for s in answer.steps if s.kind == "matched" and s.effect == effect]
+    return f"Statement {found[0]} {does} it." if found else "No statement allows it."
+
+
+def _table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    return f'<div class="iot-verdicts">{table(headers, rows).html}</div>'
 
 
 def _finding(found: Finding) -> str:
