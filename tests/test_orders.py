@@ -1,0 +1,285 @@
+"""Any cell twice, and any order that a learner tries: no riddle, and nothing that clean-up leaves.
+
+Learners run a cell twice, jump back, skip a section, restart the kernel, clean up too early. Here
+each notebook is run so, in orders drawn from a fixed seed, against the lesson's own AWS IoT and
+broker in this process. An error may come of it if the learner is told why (:func:`explained`).
+"""
+
+import ast
+import asyncio
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from random import Random
+
+import broker_support
+import in_process
+import lessons
+import nbformat
+import pytest
+from botocore.exceptions import ClientError
+from cells import Kernel, code_cells, with_answers
+from nbformat import NotebookNode
+
+from helpers import account, closing
+from helpers.account import Account, local
+from helpers.errors import LessonError
+from publish.notebooks import FOLDER, NOTEBOOKS
+from sandbox.control import ControlPlane
+
+ORDERS, FEW = 50, 3
+"""For each notebook: how many orders, and how many of them without ``--long``."""
+
+UNDERSTOOD: dict[tuple[str, str], str] = {}
+"""AWS's own refusals that tell a learner enough: the cell, the error's code, and why they do."""
+
+
+# The orders: lists of things that a learner does.
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook's code cells, and the sections that they are in."""
+
+    name: str
+    cells: list[NotebookNode]
+    sections: list[list[int]]
+    """The numbers of the cells below each heading; what connects and catches up is the first."""
+
+    @property
+    def all(self) -> list["Act"]:
+        return list(range(len(self.cells)))
+
+    @property
+    def beginning(self) -> list["Act"]:
+        """The cells that connect, and make what is missing of the notebooks before."""
+        return [*self.sections[0]]
+
+
+RESTART, CLEAN_UP = "restart the kernel", "clean up from another notebook"
+Act = int | str
+"""The number of a cell to run, or one of the two above."""
+
+
+def repeated(book: Notebook, random: Random) -> list[Act]:
+    """Run every third cell two or three times."""
+    return [act for act in book.all for _ in range(random.choice([1, 1, 1, 1, 2, 3]))]
+
+
+def jumping_back(book: Notebook, random: Random) -> list[Act]:
+    """Go on for a while, go back to where some section begins, and on from there. Twice."""
+    acts: list[Act] = []
+    begin = 0
+    for _ in range(2):
+        end = random.randrange(begin + 1, len(book.cells) + 1)
+        acts += book.all[begin:end]
+        begin = random.choice([numbers[0] for numbers in book.sections if numbers[0] < end])
+    return acts + book.all[begin:]
+
+
+def one_section_again(book: Notebook, random: Random) -> list[Act]:
+    """Run an earlier section again at some later moment, and go on from where one was."""
+    here = random.randrange(1, len(book.cells) + 1)
+    again = random.choice([numbers for numbers in book.sections if numbers[0] < here])
+    return [*book.all[:here], *again, *book.all[here:]]
+
+
+def skipping(book: Notebook, random: Random) -> list[Act]:
+    """Leave out one section or two, but not the first."""
+    left_out = random.sample(book.sections[1:], random.choice([1, 2]))
+    return [act for act in book.all if not any(act in section for section in left_out)]
+
+
+def twice(book: Notebook, random: Random) -> list[Act]:
+    """Run it all, and again: sometimes after a restart, sometimes after a clean-up."""
+    between = random.choice([[], [RESTART], [CLEAN_UP], [RESTART, CLEAN_UP]])
+    return [*book.all, *between, *book.all]
+
+
+def restarting(book: Notebook, random: Random) -> list[Act]:
+    """Restart, try to go on, run the first cells, and go on."""
+    here = random.randrange(1, len(book.cells))
+    tried = book.all[here : here + random.randrange(1, 4)]
+    return [*book.all[:here], RESTART, *tried, *book.beginning, *book.all[here:]]
+
+
+def cleaning_up_early(book: Notebook, random: Random) -> list[Act]:
+    """Clean up in the middle, and go on: at once, or from the first cells."""
+    here = random.randrange(1, len(book.cells))
+    again = random.choice([[], book.beginning])
+    return [*book.all[:here], CLEAN_UP, *again, *book.all[here:]]
+
+
+def swapped(book: Notebook, random: Random) -> list[Act]:
+    """Run a few cells before others that stand above them."""
+    acts = book.all
+    for _ in range(random.randrange(2, 5)):
+        first = random.randrange(1, len(acts) - 1)
+        second = min(first + random.randrange(1, 4), len(acts) - 1)
+        acts[first], acts[second] = acts[second], acts[first]
+    return acts
+
+
+KINDS: list[Callable[[Notebook, Random], list[Act]]] = [
+    repeated,
+    restarting,
+    cleaning_up_early,
+    jumping_back,
+    skipping,
+    twice,
+    one_section_again,
+    swapped,
+]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a learner does with one notebook."""
+
+    book: Notebook
+    kind: str
+    acts: list[Act]
+    answered: bool
+    """Whether the exercises' answers are put in."""
+
+    def told(self, done: int) -> str:
+        """What was done up to an act, for whoever has to find the mistake."""
+        return f"{self.book.name}, {self.kind}, answered: {self.answered}: " + ", ".join(
+            self.book.cells[act].id if isinstance(act, int) else act.upper()
+            for act in self.acts[: done + 1]
+        )
+
+
+def order(name: str, number: int) -> Order:
+    """Draw an order: the same one at each run."""
+    random = Random(f"{name} {number}")
+    # The few that always run are of other kinds in each notebook.
+    kind = KINDS[(number + FEW * NOTEBOOKS.index(name)) % len(KINDS)]
+    answered = random.random() < 0.5
+    book = read(name, answered=answered)
+    return Order(book, kind.__name__, kind(book, random), answered)
+
+
+@cache
+def read(name: str, *, answered: bool) -> Notebook:
+    notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+    if answered:
+        notebook = with_answers(notebook)
+    sections: list[list[int]] = []
+    number = 0
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            sections[-1].append(number)
+            number += 1
+        elif cell.source.startswith(("# ", "## ")) and (not sections or sections[-1]):
+            sections.append([])
+    return Notebook(name, code_cells(notebook), [each for each in sections if each])
+
+
+# What may happen.
+
+
+def explained(problem: Exception, book: Notebook, number: int) -> bool:
+    """Whether a learner is told why: by the cell, by the lesson's error, by a cell above."""
+    cell = book.cells[number]
+    if isinstance(problem, LessonError):
+        return True
+    if isinstance(problem, NameError):
+        # ``helpers/errors.py`` adds a line to it which says that a cell above makes this name.
+        at_the_cell = traceback.extract_tb(problem.__traceback__)[-1].filename == cell.id
+        return at_the_cell and problem.name in made_above(book, number)
+    if isinstance(problem, ClientError):
+        promised = [output.ename for output in cell.outputs if output.output_type == "error"]
+        code = problem.response["Error"]["Code"]
+        return code in promised or (cell.id, code) in UNDERSTOOD
+    return False
+
+
+def made_above(book: Notebook, number: int) -> set[str]:
+    """The names that the cells above a cell make."""
+    made: set[str] = set()
+    for cell in book.cells[:number]:
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                made.add(node.id)
+            elif isinstance(node, ast.alias):
+                made.add(node.asname or node.name.split(".")[0])
+    return made
+
+
+# The place.
+
+
+@pytest.fixture(scope="module")
+def connect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Account]]:
+    """The lesson's AWS IoT and its broker, both in this process: the way to connect to them."""
+    in_process.plane()  # fills moto's gaps
+    with pytest.MonkeyPatch.context() as patch, lessons.few_keys(patch):
+        folder = tmp_path_factory.mktemp("broker")
+        with broker_support.Sandbox(folder) as served:
+            plane = ControlPlane(
+                readers={"refusals": lambda _: [each.to_json() for each in served.refusals()]},
+                changers={"passed": lambda _: True},
+                changed=served.registry.changed,
+            )
+            here = replace(
+                in_process.HERE, mqtt_port=served.port, ca_file=str(served.broker.ca_file)
+            )
+            yield lambda: local.open_account(here, in_process.InsideLine(plane))
+
+
+@pytest.fixture
+def aws(
+    connect: Callable[..., Account], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Account:
+    """The same, empty, in an empty folder."""
+    in_process.empty()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(account, "connect", connect)
+    return connect()
+
+
+async def follow(found: Order, aws: Account) -> list[str]:
+    """Do all of it, through every error, as Shift+Enter does.
+
+    Returns:
+        The errors that nobody explains.
+    """
+    kernel, riddles = Kernel(), []
+    for done, act in enumerate(found.acts):
+        if act == RESTART:
+            kernel = Kernel()
+        elif act == CLEAN_UP:
+            closing.clean_up(aws)
+        elif isinstance(act, int):
+            try:
+                await kernel.run(found.book.cells[act])
+            except Exception as problem:
+                if not explained(problem, found.book, act):
+                    told = f"{type(problem).__name__}: {problem}"
+                    riddles.append(f"{told}\n  in the last of {found.told(done)}")
+    return riddles
+
+
+def each_order() -> list[object]:
+    """Every order's notebook and number: the first few, and the others with ``--long`` only."""
+    return [
+        pytest.param(name, number, marks=[pytest.mark.long] if number >= FEW else [])
+        for number in range(ORDERS)
+        for name in NOTEBOOKS
+    ]
+
+
+@pytest.mark.parametrize(("name", "number"), each_order())
+def test_no_order_ends_in_a_riddle_or_leaves_anything(name: str, number: int, aws: Account) -> None:
+    found = order(name, number)
+    riddles = asyncio.run(follow(found, aws))
+    assert not riddles, "\n".join(riddles)
+    closing.clean_up(aws)
+    told = found.told(len(found.acts))
+    assert aws.iot.list_things()["things"] == [], told
+    assert aws.iot.list_policies()["policies"] == [], told
+    assert aws.iot.list_certificates()["certificates"] == [], told
+    assert in_process.files(Path()) == [], told
