@@ -9,6 +9,8 @@ from typing import Any
 
 from nbformat import NotebookNode
 
+from publish.times import exercises
+
 STUB = re.compile(r"\n(\.\.\.|# [Yy]our .*)$")
 """Where a learner's own lines go: the last line of an exercise's cell."""
 
@@ -71,12 +73,6 @@ def with_answers(notebook: NotebookNode) -> NotebookNode:
         assert place, stub.source
         stub.source = stub.source[: place.start() + 1] + found[1].rstrip()
     return result
-
-
-def exercises(notebook: NotebookNode) -> list[str]:
-    """List the exercises, by the ids of the cells that hold their stubs."""
-    answers = [cell.id for cell in notebook.cells if cell.id.endswith("-answer")]
-    return [each.removesuffix("-answer") for each in answers]
 
 
 async def run_notebook(notebook: NotebookNode) -> dict[str, Any]:
