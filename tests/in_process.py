@@ -172,9 +172,9 @@ def _without_overhead(client: Any) -> Any:
 _EVENT_NAMES: dict[str, str] = {}
 
 
-def own_account(application: Application) -> Account:
+def own_account(application: Application, here: Sandbox = HERE) -> Account:
     """An account as the sandbox gives it: nobody else works in it."""
-    account = local.open_account(HERE, InsideLine(application))
+    account = local.open_account(here, InsideLine(application))
     _without_overhead(account.iot)
     return account
 

@@ -20,11 +20,11 @@ import lessons
 import nbformat
 import pytest
 from botocore.exceptions import ClientError
-from cells import Kernel, code_cells, with_answers
+from cells import Kernel, code_cells, run_notebook, with_answers
 from nbformat import NotebookNode
 
 from helpers import account, closing
-from helpers.account import Account, local
+from helpers.account import Account
 from helpers.errors import LessonError
 from publish.notebooks import FOLDER, NOTEBOOKS
 from sandbox.control import ControlPlane
@@ -55,8 +55,9 @@ class Notebook:
 
 
 RESTART, CLEAN_UP = "restart the kernel", "clean up from another notebook"
+EARLIER = "run the notebooks before it"
 Act = int | str
-"""The number of a cell to run, or one of the two above."""
+"""The number of a cell to run, or one of the three above."""
 
 
 def repeated(book: Notebook, random: Random) -> list[Act]:
@@ -118,6 +119,12 @@ def swapped(book: Notebook, random: Random) -> list[Act]:
     return acts
 
 
+def beside_the_others(book: Notebook, random: Random) -> list[Act]:
+    """Run the notebooks before it, exercises and all: first, or in the middle."""
+    here = random.choice([0, random.randrange(1, len(book.cells))])
+    return [*book.all[:here], EARLIER, *book.all[here:]]
+
+
 KINDS: list[Callable[[Notebook, Random], list[Act]]] = [
     repeated,
     restarting,
@@ -127,6 +134,7 @@ KINDS: list[Callable[[Notebook, Random], list[Act]]] = [
     twice,
     one_section_again,
     swapped,
+    beside_the_others,
 ]
 
 
@@ -142,7 +150,7 @@ class Order:
 
     @property
     def leaves_out(self) -> bool:
-        """Whether something that a cell needs can be missing."""
+        """Whether what a cell needs can be missing; else only promised errors are explained."""
         return self.kind not in (repeated.__name__, twice.__name__)
 
     def told(self, done: int) -> str:
@@ -164,10 +172,13 @@ def order(name: str, number: int) -> Order:
 
 
 @cache
+def committed(name: str) -> NotebookNode:
+    return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+
+
+@cache
 def read(name: str, *, answered: bool) -> Notebook:
-    notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
-    if answered:
-        notebook = with_answers(notebook)
+    notebook = with_answers(committed(name)) if answered else committed(name)
     sections: list[list[int]] = []
     number = 0
     for cell in notebook.cells:
@@ -185,18 +196,17 @@ def read(name: str, *, answered: bool) -> Notebook:
 def explained(problem: Exception, found: Order, number: int) -> bool:
     """Whether a learner is told why: by the cell, by the lesson's error, or by a line below it."""
     cell = found.book.cells[number]
-    if isinstance(problem, LessonError):
-        return True
+    promised = [output.ename for output in cell.outputs if output.output_type == "error"]
+    if type(problem).__name__ in promised or not found.leaves_out:
+        return type(problem).__name__ in promised
     if isinstance(problem, NameError):
         # ``helpers/errors.py`` adds a line to it which says that a cell above makes this name.
         at_the_cell = traceback.extract_tb(problem.__traceback__)[-1].filename == cell.id
         return at_the_cell and problem.name in made_above(found.book, number)
     if isinstance(problem, ClientError):
-        promised = [output.ename for output in cell.outputs if output.output_type == "error"]
-        code = problem.response["Error"]["Code"]
         # What was skipped, or has been cleaned up, is not there, and AWS says so.
-        return code in promised or (code == "ResourceNotFoundException" and found.leaves_out)
-    return False
+        return problem.response["Error"]["Code"] == "ResourceNotFoundException"
+    return isinstance(problem, LessonError)
 
 
 def made_above(book: Notebook, number: int) -> set[str]:
@@ -229,7 +239,7 @@ def connect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
             here = replace(
                 in_process.HERE, mqtt_port=served.port, ca_file=str(served.broker.ca_file)
             )
-            yield lambda: local.open_account(here, in_process.InsideLine(plane))
+            yield lambda: in_process.own_account(plane, here)
 
 
 @pytest.fixture
@@ -255,6 +265,9 @@ async def follow(found: Order, aws: Account) -> list[str]:
             kernel = Kernel()
         elif act == CLEAN_UP:
             closing.clean_up(aws)
+        elif act == EARLIER:
+            for name in NOTEBOOKS[: NOTEBOOKS.index(found.book.name)]:
+                await run_notebook(with_answers(committed(name)))
         elif isinstance(act, int):
             try:
                 await kernel.run(found.book.cells[act])
