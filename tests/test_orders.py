@@ -22,6 +22,7 @@ import pytest
 from botocore.exceptions import ClientError
 from cells import Kernel, code_cells, run_notebook, with_answers
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_output
 
 from helpers import account, closing
 from helpers.account import Account
@@ -253,13 +254,13 @@ def aws(
     return connect()
 
 
-async def follow(found: Order, aws: Account) -> list[str]:
+async def follow(found: Order, aws: Account, kernel: Kernel | None = None) -> list[str]:
     """Do all of it, through every error, as Shift+Enter does.
 
     Returns:
         The errors that nobody explains.
     """
-    kernel, riddles = Kernel(), []
+    kernel, riddles = kernel or Kernel(), list[str]()
     for done, act in enumerate(found.acts):
         if act == RESTART:
             kernel = Kernel()
@@ -300,3 +301,57 @@ def test_no_order_ends_in_a_riddle_or_leaves_anything(name: str, number: int, aw
         "files": in_process.files(Path()),
     }
     assert not any(left.values()), f"{left} is left by {found.told(len(found.acts))}"
+
+
+# What the test itself promises.
+
+
+def test_every_kind_of_order_is_drawn_and_always_the_same() -> None:
+    kinds = {kind.__name__ for kind in KINDS}
+    for name in NOTEBOOKS:
+        assert {order(name, number).kind for number in range(ORDERS)} == kinds
+    assert {order(name, number).kind for name in NOTEBOOKS for number in range(FEW)} == kinds
+    assert order("02-policy", 7).acts == order("02-policy", 7).acts
+
+
+def gone(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "DescribeThing")
+
+
+@pytest.mark.parametrize(
+    ("kind", "last", "told"),
+    [
+        (skipping, "made", ""),
+        (skipping, "never_made", "NameError: name 'never_made' is not defined"),
+        (skipping, "made_below", "NameError: name 'made_below' is not defined"),
+        (skipping, "helper()", "NameError: name 'made' is not defined"),
+        (skipping, "{}['key']", "KeyError: 'key'"),
+        (skipping, "raise LessonError('Do this.')", ""),
+        (skipping, "raise gone('ResourceNotFoundException')", ""),
+        (skipping, "raise gone('InvalidRequestException')", "ClientError: "),
+        (repeated, "made", "NameError: name 'made' is not defined"),
+        (repeated, "raise gone('ResourceNotFoundException')", "ClientError: "),
+        (repeated, "raise LessonError('Do this.')", "LessonError: Do this."),
+    ],
+)
+def test_an_error_that_nobody_explains_is_told(
+    kind: Callable[..., list[Act]], last: str, told: str, inside: Account
+) -> None:
+    def helper() -> None:
+        raise NameError("name 'made' is not defined", name="made")
+
+    sources = ["given = 1", "made = 1", last, "made_below = 1"]
+    cells = [new_code_cell(each, id=f"c{number}") for number, each in enumerate(sources)]
+    book = Notebook("01-thing", cells, [[0]])
+    kernel = Kernel()
+    kernel.names |= {"LessonError": LessonError, "gone": gone, "helper": helper}
+    riddles = asyncio.run(follow(Order(book, kind.__name__, [0, 2], False), inside, kernel))
+    assert [riddle.split("\n")[0].startswith(told) for riddle in riddles] == [True] * bool(told)
+
+
+def test_the_promised_error_is_explained(inside: Account) -> None:
+    for promised, told in (("KeyError", 0), ("ValueError", 1)):
+        shown = new_output("error", ename=promised, evalue="'key'")
+        cell = new_code_cell("{}['key']", id="c", outputs=[shown])
+        order = Order(Notebook("01-thing", [cell], [[0]]), "repeated", [0], False)
+        assert len(asyncio.run(follow(order, inside))) == told
