@@ -206,7 +206,7 @@ def clean_up(account: Account) -> list[Removed]:
     doubtful = certificate.delete_unusable(account)
     parts = inventory(account).parts
     for part in parts:
-        _remove(account, part)
+        remove(account, part)
     for left_over in unfinished(account.key_folder):
         left_over.delete()
     if doubtful:
@@ -220,7 +220,8 @@ def clean_up(account: Account) -> list[Removed]:
     return [_in_words(part) for part in parts]
 
 
-def _remove(account: Account, part: Part) -> None:
+def remove(account: Account, part: Part) -> None:
+    """Delete one part of the inventory."""
     match part:
         case Certificate():
             # Once it is detached and not yet deleted, only the ledger says that it is ours.

@@ -2,14 +2,17 @@
 
 import asyncio
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from panels_support import make_thing, message, paste
 
-from helpers import button, certificate, closing, panels, policy
+from helpers import button, certificate, closing, panels, policy, thing
 from helpers.account import Account
+from helpers.errors import LessonError
 from helpers.panels.button_panel import ButtonPanel
+from helpers.panels.panel import Outcome
 from helpers.policy import least_privilege
 
 ARRIVES = 5.0
@@ -114,14 +117,109 @@ def test_the_code_of_listen_does_the_same(aws: Account, capsys: pytest.CaptureFi
     assert "'clickType': 'SINGLE'" in capsys.readouterr().out
 
 
-def test_what_is_missing_is_told(aws: Account) -> None:
-    async def press() -> str:
+def test_what_is_missing_is_told_and_nothing_is_made(aws: Account) -> None:
+    async def press() -> list[str]:
+        panel, says = panels.button(aws), []
+        for click in (panel.press, panel.listen):
+            await click()
+            says.append(message(panel))
+            assert not panel.listening.disabled
+        return says
+
+    for told in asyncio.run(press()):
+        assert "There is no Thing &#x27;my-button&#x27;: register it first" in told
+    assert closing.inventory(aws).empty
+    make_thing(aws)
+    for told in asyncio.run(press()):
+        assert "issue its certificate first" in told
+    assert [each.name for each in closing.inventory(aws).parts] == ["my-button"]  # type: ignore[union-attr]
+
+
+def test_a_press_after_the_clean_up_makes_nothing(aws: Account) -> None:
+    async def press() -> None:
         panel = panels.button(aws)
         await panel.press()
-        panel._listening.stop()
-        return message(panel)
+        await panel.next()
+        closing.clean_up(aws)
+        await panel.press()
+        assert "register it first" in message(panel)
+        assert "iot-light-refused" in panel.single._dom_classes
+        assert not panel.listening.disabled
+        assert not panel._listening.open
+        assert "listens on" not in panel._silence.value
 
-    assert "There is no Thing &#x27;my-button&#x27;" in asyncio.run(press())
+    ready(aws)
+    asyncio.run(press())
+    assert closing.inventory(aws).empty
+
+
+def test_without_its_certificate_it_listens_no_more(aws: Account) -> None:
+    """The broker ends such a connection after a second, AWS's after minutes: a press looks."""
+
+    async def press() -> None:
+        panel = panels.button(aws)
+        await panel.press()
+        await panel.next()
+        certificate.retire(aws, "my-panel")
+        await panel.press()  # at once, before the broker notices
+        await panel.next(2)
+        certificate.retire(aws, "my-panel")
+        async with asyncio.timeout(ARRIVES):
+            while "listens on" in panel._silence.value:
+                await asyncio.sleep(0.05)
+        assert "is deleted: only an ACTIVE one may connect. Nobody" in panel._silence.value
+        assert not panel.listening.disabled
+
+    ready(aws)
+    asyncio.run(press())
+
+
+def test_without_the_button_it_listens_no_more(aws: Account) -> None:
+    async def press() -> None:
+        panel = panels.button(aws)
+        await panel.press()
+        await panel.next()
+        certificate.retire(aws, "my-button")
+        thing.remove(aws.iot, "my-button")
+        await panel.press()
+        assert "register it first" in message(panel)
+        assert not panel.listening.disabled and not panel._listening.open
+        assert "listens on" not in panel._silence.value
+
+    ready(aws)
+    asyncio.run(press())
+
+
+def test_it_listens_to_the_button_that_is_there_when_pressed(aws: Account) -> None:
+    async def press() -> list[str]:
+        panel = panels.button(aws)
+        await panel.press()
+        await panel.next()
+        certificate.retire(aws, "my-button")
+        thing.remove(aws.iot, "my-button")
+        thing.register(aws.iot, "my-button", serial="G030JF053216F1BS")
+        rights = least_privilege(aws.region, aws.number, "G030JF053216F1BS", client_id="my-button")
+        policy.put_in_force(aws.iot, "my-button-policy", rights)
+        certificate.issue(aws, "my-button", "my-button-policy")
+        await panel.press()
+        await panel.next(2)
+        panel._listening.stop()
+        return [each.topic for each in panel.arrived]
+
+    ready(aws)
+    topics = asyncio.run(press())
+    assert topics == ["iotbutton/G030JF055364XVRB", "iotbutton/G030JF053216F1BS"]
+
+
+def test_where_to_read_on_is_shown(inside: Account) -> None:
+    problem = LessonError("It is odd.")
+    problem.where = 'troubleshooting.md, "It is odd"'  # type: ignore[attr-defined]
+    outcome = Outcome(inside.iot)
+    with outcome.of("Trying", "Done."):
+        raise problem
+    assert "See troubleshooting.md, &quot;It is odd&quot;." in message(
+        SimpleNamespace(outcome=outcome)
+    )
 
 
 def test_it_listens_again_after_its_connection_was_cut(aws: Account) -> None:

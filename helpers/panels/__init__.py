@@ -9,6 +9,7 @@ from helpers.panels.certificate_steps import CertificateSteps
 from helpers.panels.checklist import Checklist
 from helpers.panels.policy_form import PolicyForm
 from helpers.panels.thing_form import ThingForm
+from helpers.panels.trial_panel import trial
 
 thing = ThingForm
 policy = PolicyForm
@@ -16,4 +17,4 @@ certificate = CertificateSteps
 button = ButtonPanel
 checklist = Checklist
 
-__all__ = ["button", "certificate", "checklist", "policy", "thing"]
+__all__ = ["button", "certificate", "checklist", "policy", "thing", "trial"]

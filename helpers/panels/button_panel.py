@@ -9,15 +9,17 @@ from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from datetime import datetime
 from html import escape
+from threading import Lock
 from typing import Any
 
 import ipywidgets as widgets
 
-from helpers import button, thing
+from helpers import button, certificate
 from helpers.account import Account
-from helpers.button import Click, Inbox, Message, Refused
+from helpers.button import Click, Device, Inbox, Message, Refused
+from helpers.errors import LessonError
 from helpers.panels.calls import literal
-from helpers.panels.panel import Outcome, Panel, action, row
+from helpers.panels.panel import Outcome, Panel, Picture, action, row
 
 _SHOWN = 10
 """How many messages the panel shows."""
@@ -33,13 +35,35 @@ class ButtonPanel(Panel):
     broker ends a connection when a second one with the same client id begins.
     """
 
-    def __init__(self, account: Account) -> None:
+    picture = Picture(
+        "iot-press.png",
+        "The panel Press the button: a round button with a green ring, the answer that SINGLE is "
+        "published, and below it the message that has arrived, with serial number and click type.",
+    )
+
+    def __init__(
+        self,
+        account: Account,
+        *,
+        what: str = "button",
+        listener: str = "panel",
+        title: str = "Press the button",
+    ) -> None:
+        """Show a button that is there, or will be.
+
+        Args:
+            account: Where it is.
+            what: Which button: what follows the learner in its Thing's name.
+            listener: The same of the panel's own listener, which the first press makes.
+            title: The panel's title.
+        """
         self._account = account
-        self._name = account.name("button")
-        found = thing.find(account.iot, self._name)
-        serial = found.serial if found else thing.EXAMPLE_SERIAL
+        self._name = account.name(what)
         self._listening = Listening(
-            account, serial, arrived=self.show_arrival, ended=self.show_silence
+            account,
+            account.name(listener),
+            arrived=self.show_arrival,
+            ended=self.show_silence,
         )
         self._one_at_a_time = asyncio.Lock()
         self._under_way: set[asyncio.Task[None]] = set()
@@ -48,7 +72,7 @@ class ButtonPanel(Panel):
         self.outcome = Outcome(account.iot)
         self._make_controls()
         super().__init__(
-            "Press the button",
+            title,
             row(self.single, self._others),
             self.outcome.view,
             self._silence,
@@ -92,32 +116,37 @@ class ButtonPanel(Panel):
         self._begin(self.listen())
 
     async def press(self, click: Click = "SINGLE") -> None:
-        """Press the button, once the listener is there; a refusal is shown with its reason."""
-        await self.listen()
+        """Press the button, once the listener is there; a refusal is shown with its reason.
+
+        Where the button itself is missing, nothing is made, the listener neither.
+        """
         async with self._one_at_a_time:
             self._light("iot-light-sending")
             with self.outcome.of(
                 f"Pressing: {click}",
-                f"{click} is published on {self._listening.topic}.",
+                lambda: f"{click} is published on {self._listening.topic}.",
                 code="from helpers import button\n\n"
                 f"button.press(button.device(aws, {literal(self._name)}), {literal(click)})",
             ):
+                await self._listen()
                 await asyncio.to_thread(self._press, click)
             self._light("iot-light-done" if self.outcome.succeeded else "iot-light-refused")
 
     async def listen(self) -> None:
         """Start the listener, unless it listens already."""
         async with self._one_at_a_time:
-            if self._listening.open:
-                return
-            with self.outcome.of("Starting to listen", "Listening.", code=self._listening.code):
-                await self._listening.start()
+            with self.outcome.of("Starting to listen", "Listening."):
+                await self._listen()
             if self.outcome.succeeded:
-                self.listening.disabled = True
-                self._silence.value = (
-                    f'<div class="iot-hint">{escape(self._listening.name)} listens on '
-                    f"{escape(self._listening.topic)}.</div>"
-                )
+                self.outcome.show_code(self._listening.code)
+
+    def device(self) -> Device:
+        """Return the button, ready to be pressed.
+
+        Raises:
+            LessonError: its Thing or its key files are missing.
+        """
+        return button.device(self._account, self._name)
 
     async def next(self, number: int = 1, *, timeout: float = button.PATIENCE) -> Message:
         """Wait for a message.
@@ -152,11 +181,23 @@ class ButtonPanel(Panel):
             why: Why the listener has stopped.
         """
         self.listening.disabled = False
-        text = f"{why} Nobody listens now; a press begins it.".strip()
+        reason = f"{why.removesuffix('.')}. " if why else ""
+        text = f"{reason}Nobody listens now; a press begins it."
+        self._silence.value = f'<div class="iot-hint">{escape(text)}</div>'
+
+    async def _listen(self) -> None:
+        try:
+            await self._listening.start(self.device)
+        except LessonError:
+            self._listening.stop()
+            self.show_silence()
+            raise
+        self.listening.disabled = True
+        text = f"{self._listening.name} listens on {self._listening.topic}."
         self._silence.value = f'<div class="iot-hint">{escape(text)}</div>'
 
     def _press(self, click: Click) -> None:
-        button.press(button.device(self._account, self._name), click)
+        button.press(self.device(), click)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         # The loop keeps only a weak reference to a task.
@@ -167,7 +208,8 @@ class ButtonPanel(Panel):
     def _light(self, which: str) -> None:
         for light in _LIGHTS:
             self.single.remove_class(light)
-        self.single.add_class(which)
+        if which:
+            self.single.add_class(which)
 
 
 class Listening:
@@ -176,22 +218,28 @@ class Listening:
     def __init__(
         self,
         account: Account,
-        serial: str,
+        name: str,
         *,
         arrived: Callable[[Message], None],
         ended: Callable[[str], None],
     ) -> None:
+        """Prepare a listener; nothing is made yet.
+
+        Args:
+            account: Where to make it.
+            name: Its Thing's name and its client id.
+            arrived: Called with each message.
+            ended: Called with the reason when the broker has ended the connection.
+        """
         self._account = account
-        self._serial = serial
+        self.name = name
+        self.making = Lock()
+        """Held while the listener is made: whoever deletes it takes this first."""
+        self._serial = self._certificate_id = ""
         self._arrived = arrived
         self._ended = ended
         self._connection = ExitStack()
         self._collecting: asyncio.Task[None] | None = None
-
-    @property
-    def name(self) -> str:
-        """The listener's Thing and client id."""
-        return self._account.name("panel")
 
     @property
     def topic(self) -> str:
@@ -200,7 +248,7 @@ class Listening:
 
     @property
     def open(self) -> bool:
-        """Whether messages can arrive."""
+        """Whether messages can arrive, as far as the broker has said."""
         return self._collecting is not None and not self._collecting.done()
 
     @property
@@ -213,20 +261,39 @@ class Listening:
             "    print(arrived.next(timeout=60))"
         )
 
-    async def start(self) -> None:
-        """Make the listener and connect it."""
+    async def start(self, speaker: Callable[[], Device]) -> None:
+        """Make the listener and connect it, unless it listens already.
+
+        Args:
+            speaker: Returns the button to listen to. Where that raises, nothing is made.
+        """
+        if self.open and await asyncio.to_thread(self._as_before, speaker):
+            return
         self.stop()
-        inbox = await asyncio.to_thread(self._connect)
+        inbox = await asyncio.to_thread(self._connect, speaker)
         self._collecting = asyncio.create_task(self._collect(inbox))
 
     def stop(self) -> None:
         """End the connection."""
         if self._collecting is not None:
             self._collecting.cancel()
+        self._collecting = None
         self._connection.close()
 
-    def _connect(self) -> Inbox:
-        device = button.make_listener(self._account, self._serial, self.name)
+    def _as_before(self, speaker: Callable[[], Device]) -> bool:
+        """Whether it listens to the right button, with a certificate that is still there.
+
+        The broker ends the connection of a deleted certificate only after a while, AWS's after
+        minutes.
+        """
+        same = speaker().serial == self._serial
+        return same and certificate.find(self._account.iot, self._certificate_id) is not None
+
+    def _connect(self, speaker: Callable[[], Device]) -> Inbox:
+        with self.making:
+            self._serial = speaker().serial
+            device = button.make_listener(self._account, self._serial, self.name)
+            self._certificate_id = device.files.certificate_id
         return self._connection.enter_context(button.listen(device, self.topic))
 
     async def _collect(self, inbox: Inbox) -> None:

@@ -15,11 +15,17 @@ from helpers.certificate import Certificate
 from helpers.errors import LessonError
 from helpers.key_files import KeyFiles, saved
 from helpers.panels.calls import literal
-from helpers.panels.panel import Outcome, Panel, action, field, row
+from helpers.panels.panel import Outcome, Panel, Picture, action, field, row
 
 
 class CertificateSteps(Panel):
     """Create, download, activate, attach: each button can be clicked when its turn has come."""
+
+    picture = Picture(
+        "iot-cert.png",
+        "The form Create a certificate: the certificate is created and inactive, its files are "
+        "offered for download, and the button Activate is next.",
+    )
 
     def __init__(self, account: Account) -> None:
         self._account = account

@@ -9,7 +9,7 @@ from helpers import closing
 from helpers.account import Account
 from helpers.account.guard import changes_nothing
 from helpers.closing import Step
-from helpers.panels.panel import Panel, action, row
+from helpers.panels.panel import Panel, Picture, action, row
 from helpers.table import Judged, table
 
 _FOLLOWER = "lesson-checklist"
@@ -21,6 +21,12 @@ class Checklist(Panel):
     It refreshes whenever this notebook changes something in the account. What another notebook
     changes shows after *Look again*: asking all the time would keep an idle sandbox awake.
     """
+
+    picture = Picture(
+        "iot-checklist.png",
+        "The panel Readiness: a table of the lesson's seven steps, each of them done, and the "
+        "button Look again.",
+    )
 
     def __init__(self, account: Account) -> None:
         self._account = account

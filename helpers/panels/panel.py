@@ -1,10 +1,11 @@
 """What all panels share: the section with its title, its controls, and what came of a click."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import ipywidgets as widgets
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,8 +21,30 @@ _STYLES = Path(__file__).with_name("panel.css")
 _ROLES = {"under-way": "status", "done": "status", "refused": "alert"}
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a panel, beside the notebook that shows it."""
+
+    file: str
+    """Its name in the folder ``pictures``."""
+    alternative: str
+    """What it shows, for readers who cannot see it."""
+    width: int = 720
+    """Its width on the page; where there is less room, it is smaller."""
+
+    def to_html(self) -> str:
+        """Write it as HTML, with no more than JupyterLab leaves in a notebook it does not trust."""
+        return (
+            f'<img src="pictures/{escape(self.file)}" alt="{escape(self.alternative)}" '
+            f'width="{self.width}">'
+        )
+
+
 class Panel:
-    """A section of a page, as in the console; a line of text where no widget can be shown."""
+    """A section of a page, as in the console; its picture, or its name, where no widget can be."""
+
+    picture: ClassVar[Picture]
+    """What a reader sees before the cell has run here."""
 
     def __init__(self, title: str, *parts: Any) -> None:
         self.title = title
@@ -35,7 +58,8 @@ class Panel:
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
         # The widget's own text form lists its parts and differs from run to run.
-        return {**self.view._repr_mimebundle_(**options), "text/plain": repr(self)}
+        texts = {"text/plain": repr(self), "text/html": self.picture.to_html()}
+        return {**self.view._repr_mimebundle_(**options), **texts}
 
 
 def action(text: str, *, tooltip: str = "", main: bool = False) -> Any:
@@ -76,7 +100,9 @@ class Outcome:
         return str(self._code.value)
 
     @contextmanager
-    def of(self, doing: str, done: str, *, then: str = "", code: str = "") -> Iterator[list[Call]]:
+    def of(
+        self, doing: str, done: str | Callable[[], str], *, then: str = "", code: str = ""
+    ) -> Iterator[list[Call]]:
         """Show that work is under way, and then its outcome.
 
         What AWS or the lesson refuses is shown and not raised. Any other error is a mistake of the
@@ -84,7 +110,7 @@ class Outcome:
 
         Args:
             doing: What is under way, such as ``Creating the Thing``.
-            done: What to say once it is done.
+            done: What to say once it is done; a function where only the work brings that out.
             then: Code to add after the calls that change something at AWS.
             code: Code to show in place of the calls, where boto3 has none for this.
 
@@ -98,27 +124,29 @@ class Outcome:
                 yield made
             except (LessonError, ClientError, BotoCoreError) as problem:
                 why = problem.explanation if isinstance(problem, Refused) else ""
-                self.say("refused", str(problem), more=why)
+                self.say("refused", str(problem), more=why, where=getattr(problem, "where", ""))
                 self.show_code(code or as_code(made))
                 return
             except Exception as problem:
                 self.say("refused", f"{type(problem).__name__}: {problem}")
                 raise
         self.succeeded = True
-        self.say("done", done)
+        self.say("done", done if isinstance(done, str) else done())
         answered = [call for call in made if not call.refused]
         after = [then] if then and any(call.changes for call in answered) else []
         self.show_code(code or "\n".join([as_code(answered), *after]))
 
-    def say(self, kind: str, text: str, *, more: str = "") -> None:
+    def say(self, kind: str, text: str, *, more: str = "", where: str = "") -> None:
         """Show a message.
 
         Args:
             kind: ``under-way``, ``done`` or ``refused``.
             text: A sentence or two.
             more: Lines to show below it, as they are.
+            where: Where to read on.
         """
         rest = f"<pre>{escape(more)}</pre>" if more else ""
+        rest += f'<div class="iot-hint">See {escape(where)}.</div>' if where else ""
         self._message.value = (
             f'<div class="iot-says iot-{kind}" role="{_ROLES[kind]}">{escape(text)}</div>{rest}'
         )

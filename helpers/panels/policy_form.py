@@ -13,7 +13,7 @@ import iot_policy
 from helpers import policy, thing
 from helpers.account import Account
 from helpers.panels import policy_review
-from helpers.panels.panel import Outcome, Panel, action, field, row
+from helpers.panels.panel import Outcome, Panel, Picture, action, field, row
 from helpers.thing import Thing
 from iot_policy.documents import statements
 from iot_policy.vocabulary import ACTIONS
@@ -21,6 +21,12 @@ from iot_policy.vocabulary import ACTIONS
 
 class PolicyForm(Panel):
     """A name, statements, the same as JSON, what a checker finds, and *Create*."""
+
+    picture = Picture(
+        "iot-policy.png",
+        "The form Create a policy: a name, two statements that allow iot:Connect and iot:Publish, "
+        "a table of what the policy allows the button, and the button Create.",
+    )
 
     def __init__(self, account: Account) -> None:
         self._account = account

@@ -7,11 +7,17 @@ import ipywidgets as widgets
 
 from helpers import thing
 from helpers.account import Account
-from helpers.panels.panel import Outcome, Panel, action, field, row
+from helpers.panels.panel import Outcome, Panel, Picture, action, field, row
 
 
 class ThingForm(Panel):
     """A name, checked as you type, and *Create thing*."""
+
+    picture = Picture(
+        "iot-registerathing.png",
+        "The form Register a Thing: the name my-button, a serial number, the button Create thing, "
+        "and below it the answer and the boto3 call that it made.",
+    )
 
     def __init__(self, account: Account) -> None:
         self._iot = account.iot
