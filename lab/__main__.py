@@ -14,6 +14,8 @@ from sandbox import process
 
 WORK = "work"
 """The folder of the copy, beside ``notebooks/``."""
+SETTINGS = Path(__file__).with_name("settings")
+"""What JupyterLab is told: no news, and long lines of code go on in the next, at 200 % too."""
 
 
 class NoCopyError(Exception):
@@ -73,6 +75,7 @@ def serve(folder: Path, options: list[str]) -> int:
     """
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
     command += ["--LabApp.default_url=/lab/tree/01-thing.ipynb", "--ip=127.0.0.1"]
+    command += [f"--LabApp.app_settings_dir={SETTINGS}"]
     command += ["--KernelManager.transport_encryption=auto", "--allow-root"]
     command += ["--ServerApp.log_level=ERROR", "--LabApp.log_level=ERROR"]
     command += ["--Application.log_format=%(message)s", *options]

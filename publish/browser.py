@@ -17,13 +17,16 @@ from typing import Any
 import psutil
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
+from publish.notebooks import ROOT
+
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
+_LEARNERS = ROOT / "lab" / "settings" / "overrides.json"
 _SETTINGS: dict[str, Any] = {
-    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false"},
+    **json.loads(_LEARNERS.read_text("utf-8")),
     # The unsafe choice, off unless a learner makes it: what it saves must hold no secret either.
     "@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True},
 }
@@ -115,6 +118,16 @@ _ALL_HAVE_RUN = """() => {
     return panel.sessionContext.session.kernel.status === 'idle'
         && code.every(cell => cell.model.executionCount !== null);
 }"""
+_RUN_THROUGH = """async () => {
+    await window.jupyterapp.commands.execute('notebook:run-all-above');
+    await window.jupyterapp.commands.execute('notebook:run-cell');
+}"""
+_ABOVE_HAVE_RUN = """id => {
+    const panel = window.jupyterapp.shell.currentWidget, cells = panel.content.widgets;
+    return panel.sessionContext.session.kernel.status === 'idle'
+        && cells.slice(0, cells.findIndex(cell => cell.model.id === id) + 1)
+            .every(cell => cell.model.type !== 'code' || cell.model.executionCount !== null);
+}"""
 _SHOW = """async id => {
     const notebook = window.jupyterapp.shell.currentWidget.content;
     const index = notebook.widgets.findIndex(cell => cell.model.id === id);
@@ -144,16 +157,23 @@ class Notebook:
         self.page.evaluate(_RUN_ALL)
         self.page.wait_for_function(_ALL_HAVE_RUN, timeout=60_000)
 
+    def run_through(self, cell: str) -> None:
+        """Run the cells from the first to this one, by its id."""
+        self.page.evaluate(_SHOW, cell)
+        self.page.evaluate(_RUN_THROUGH)
+        self.page.wait_for_function(_ABOVE_HAVE_RUN, arg=cell, timeout=60_000)
+
     def run(self, *cells: str) -> None:
         """Run single cells, by their ids: scroll there, and click on the tool bar's arrow."""
         for each in cells:
             self.page.evaluate(_SHOW, each)
             self.page.locator('[data-jp-item-name="run"]:visible').click()
 
-    def panel(self, title: str, *, cell: str = "panel") -> Locator:
-        """A panel, scrolled into view."""
+    def panel(self, title: str = "", *, cell: str = "panel") -> Locator:
+        """A panel, scrolled into view: by its title, or the one of the cell that is active."""
         self.page.evaluate(_SHOW, cell)
-        found = self.page.locator(".iot-panel", has=self.page.locator(".iot-title", has_text=title))
+        found = self.page.locator(".iot-panel" if title else ".jp-mod-active .iot-panel")
+        found = found.filter(has=self.page.locator(".iot-title", has_text=title))
         found.wait_for()
         found.scroll_into_view_if_needed()
         return found

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from html import unescape
 from pathlib import Path
 
 import nbformat
@@ -16,6 +17,7 @@ SECTIONS = dict(zip(NOTEBOOKS, ("Thing", "Policy", "Certificate", "Closing"), st
 PANEL = "[Panel: "
 """The text form of every panel begins with this."""
 HOW_TO_RUN = "*A panel. Run this cell in JupyterLab, with `./tutorial lab`, to click through it.*"
+_SHOWN_BY_PANEL = re.compile(r'<img src="pictures/([^"]+)" alt="([^"]+)"')
 IMAGES = "img"
 """The pictures' folder, beside the file that shows them."""
 
@@ -77,6 +79,10 @@ def _shown(cell: NotebookNode, name: str, images: dict[str, bytes]) -> list[Note
             file = f"iot-flow{sum('flow' in each for each in images) + 1}.svg"
             images[file] = output.data["image/svg+xml"].encode()
             cells.append(_picture_cell(cell.id, file, _spoken(output)))
+        elif _is_panel(output):
+            for file, spoken in _SHOWN_BY_PANEL.findall(output.data.get("text/html", "")):
+                images[file] = pictures.FOLDER.joinpath(file).read_bytes()
+                cells.append(_picture_cell(cell.id, file, unescape(spoken)))
     for picture in pictures.after(name, cell.id):
         images[picture.file] = picture.content()
         cells.append(_picture_cell(picture.name, picture.file, picture.alternative))

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from publish.notebooks import ROOT
+from publish.notebooks import FOLDER as NOTEBOOKS
 
-FOLDER = ROOT / "docs" / "pictures"
-"""Where pictures made in a browser are kept, so that rendering needs none."""
+FOLDER = NOTEBOOKS / "pictures"
+"""Where pictures are kept, beside the notebooks that show them: rendering needs no browser."""
 SHOWN_BY_THE_README = "iot-flow1.svg"
 """The flowchart, kept as well: a README can show only what is committed."""
 
@@ -17,8 +17,8 @@ class Picture:
     name: str
     """Its name in the post."""
     notebook: str
-    alternative: str
-    """What it shows, for readers who cannot see it."""
+    alternative: str = ""
+    """What it shows, for readers who cannot see it; a whole panel says so itself."""
     clicks: tuple[str, ...] = ()
     """Buttons to click first, after those of the pictures above."""
     until: str = ""
@@ -26,7 +26,7 @@ class Picture:
     part: str = ""
     """A CSS selector of the part to show; empty for the whole panel."""
     width: int = 1100
-    """The browser window's width; one for each notebook."""
+    """The browser window's width."""
     cell: str = "panel"
     """Id of the cell that shows the panel."""
 
@@ -42,13 +42,19 @@ class Picture:
 
 PICTURES = (
     Picture(
+        "iot-trial",
+        "01-thing",
+        clicks=("Press",),
+        until="batteryVoltage",
+        cell="trial",
+    ),
+    Picture(
         "iot-registerathing",
         "01-thing",
-        "The form Register a Thing: the name my-button, a serial number, the button Create thing, "
-        "and below it the answer and the boto3 call that it made.",
         clicks=("Create thing",),
         until="The registry has the Thing",
     ),
+    Picture("iot-policy", "02-policy"),
     Picture(
         "iot-statementconnect",
         "02-policy",
@@ -66,8 +72,6 @@ PICTURES = (
     Picture(
         "iot-cert",
         "03-certificate",
-        "The form Create a certificate: the certificate is created and inactive, its files are "
-        "offered for download, and the button Activate is next.",
         clicks=("Start again", "1. Create certificate"),
         until="Download private key",
     ),
@@ -85,9 +89,15 @@ PICTURES = (
         clicks=("2. Activate", "3. Attach policy"),
         until="has the policy",
     ),
+    Picture("iot-checklist", "04-closing", cell="checklist"),
+    Picture("iot-press", "04-closing", clicks=("Press",), until="batteryVoltage"),
 )
 
 
 def after(notebook: str, cell: str) -> list[Picture]:
-    """Return the pictures that follow a cell, in order."""
-    return [each for each in PICTURES if (each.notebook, each.cell) == (notebook, cell)]
+    """Return the pictures of parts that follow a cell, below that of its whole panel, in order."""
+    return [
+        each
+        for each in PICTURES
+        if (each.notebook, each.cell) == (notebook, cell) and each.alternative
+    ]

@@ -18,11 +18,10 @@ MARGIN = 12
 
 
 def shoot() -> None:
-    """Take every picture anew, into docs/pictures."""
+    """Take every picture anew, into notebooks/pictures."""
     path = chromium()
     if path is None:
         sys.exit("There is no browser to make pictures with. On Debian: apt-get install chromium")
-    FOLDER.mkdir(exist_ok=True)
     with (
         workplace() as (folder, env),
         launched(path) as running,
@@ -38,20 +37,24 @@ def shoot() -> None:
 def _shown(
     browser: Browser, address: str, name: str, pictures: list[Picture]
 ) -> Iterator[tuple[Picture, Locator]]:
-    """Run a notebook and click its panel into the state that each picture shows, in turn."""
+    """Run a notebook as far as each panel, and click that into the state that a picture shows."""
     context = browser.new_context(
-        viewport={"width": pictures[0].width, "height": HEIGHT},
         device_scale_factor=SHARPNESS,
         color_scheme="light",
     )
     notebook = Notebook(context.new_page(), address, name)
-    notebook.run_all()
+    at = ""
     for picture in pictures:
-        panel = notebook.panel("", cell=picture.cell)
+        if picture.cell != at:
+            at = picture.cell
+            notebook.run_through(at)
+        notebook.page.set_viewport_size({"width": picture.width, "height": HEIGHT})
+        panel = notebook.panel(cell=at)
         for text in picture.clicks:
-            panel.get_by_role("button", name=text, disabled=False).click()
+            panel.get_by_role("button", name=text, disabled=False, exact=True).click()
         if picture.until:
             panel.get_by_text(picture.until).wait_for()
+        notebook.page.mouse.move(0, 0)
         yield picture, panel.locator(picture.part) if picture.part else panel
     context.close()
 

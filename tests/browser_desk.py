@@ -1,7 +1,7 @@
 """A learner at a desk: a JupyterLab, the notebooks, an account, and a browser."""
 
 from collections.abc import Iterator
-from contextlib import chdir
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,13 @@ from playwright.sync_api import Browser, Page
 from helpers import account, closing
 from helpers.account import Account
 from helpers.key_files import KeyFiles
+from lab import copies
 from publish.browser import lab
 from publish.notebooks import workplace
 from sandbox import process
 
 PANELS = [
+    ("01-thing", "A button that works", "trial"),
     ("01-thing", "Register a Thing", "panel"),
     ("02-policy", "Create a policy", "panel"),
     ("03-certificate", "Create a certificate", "panel"),
@@ -47,12 +49,22 @@ class Desk:
         )
 
 
+@contextmanager
+def trusted(folder: Path, home: Path) -> Iterator[None]:
+    """Have the Jupyter of that home trust the notebooks, as a learner's own does."""
+    data_dir = home / "data"
+    data_dir.mkdir()
+    copies.trust(copies.lesson(folder), data_dir=data_dir)
+    yield
+
+
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     home = tmp_path_factory.mktemp("home")
     with (
         chromium() as running,
         workplace() as (folder, env),
+        trusted(folder, home),
         lab(folder, env, home) as address,
         chdir(folder),
         pytest.MonkeyPatch.context() as patch,

@@ -75,7 +75,7 @@ def test_every_picture_is_there_and_described(read: lesson.Lesson, tmp_path: Pat
 
 def test_the_readme_shows_the_flowchart_of_now(read: lesson.Lesson) -> None:
     name = pictures.SHOWN_BY_THE_README
-    assert f"docs/pictures/{name}" in (ROOT / "README.md").read_text("utf-8")
+    assert f"notebooks/pictures/{name}" in (ROOT / "README.md").read_text("utf-8")
     assert (pictures.FOLDER / name).read_bytes() == read.images[name], "run ./tutorial docs"
 
 

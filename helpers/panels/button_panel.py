@@ -71,13 +71,9 @@ class ButtonPanel(Panel):
         self._lines: list[str] = []
         self.outcome = Outcome(account.iot)
         self._make_controls()
-        super().__init__(
-            title,
-            row(self.single, self._others),
-            self.outcome.view,
-            self._silence,
-            self._messages,
-        )
+        said, code = self.outcome.view.children
+        presses = row(self.single, self._others)
+        super().__init__(title, presses, said, self._silence, self._messages, code)
 
     def _make_controls(self) -> None:
         self.single = widgets.Button(description="Press", tooltip="Press the button once")

@@ -29,7 +29,7 @@ class Picture:
     """Its name in the folder ``pictures``."""
     alternative: str
     """What it shows, for readers who cannot see it."""
-    width: int = 720
+    width: int = 664
     """Its width on the page; where there is less room, it is smaller."""
 
     def to_html(self) -> str:
