@@ -149,13 +149,6 @@ def _progress(each: Certificate) -> int:
     return (each.status == "ACTIVE") + bool(each.policies) + bool(each.things)
 
 
-def readiness(account: Account) -> Readable:
-    """Show the steps of the lesson as a table: done or not, and what to do."""
-    listed = steps(inventory(account), account.name("button"))
-    rows = [(step.what, "yes" if step.done else "no", step.to_do) for step in listed]
-    return table(["Step", "Done", "What to do"], rows)
-
-
 def button_form(account: Account, serial: str, files: KeyFiles) -> Readable:
     """Show what to type into the set-up page of a real button.
 
@@ -188,7 +181,9 @@ class Removed(NamedTuple):
 
 def to_remove(account: Account) -> Readable:
     """Show what :func:`clean_up` would delete, in its order. Nothing is changed."""
-    return table(["What goes", "Its name"], map(_in_words, inventory(account).parts))
+    listed = map(_in_words, inventory(account).parts)
+    rows = [(kind, f"{name[:8]}…" if kind == "certificate" else name) for kind, name in listed]
+    return table(["What goes", "Its name"], rows)
 
 
 def clean_up(account: Account) -> list[Removed]:

@@ -380,10 +380,15 @@ class _Question:
             yield name
 
     def suggest(self) -> Iterator[str]:
-        """Yield what a reader would think of: B's names with another word in them; A's names."""
+        """Yield what a reader would think of: B's names with another word in them; A's names.
+
+        Where both leave the topic open, the topic that changes another device says more.
+        """
         theirs = [name.split("/") for name in self._written(self._theirs)]
         near = {"/".join([*x[:i], _ANOTHER, *x[i + 1 :]]) for x in theirs for i in range(len(x))}
         yield from sorted(sorted(near), key=len)
+        if self._case.action == "iot:Publish":
+            yield f"$aws/things/{_ANOTHER}/shadow/update"
         yield from sorted(self._written(self._ours), key=len)
 
     def _written(self, rules: Iterable[_Rule]) -> list[str]:

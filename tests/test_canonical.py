@@ -131,6 +131,8 @@ def test_what_is_taught_is_kept(text: str) -> None:
         ("http://127.0.0.1:40123/x", "http://127.0.0.1:5000/x"),
         ("localhost:40124", "localhost:8883"),
         ("arrived in 0.0312 s", "arrived in 1 s"),
+        ("'RequestId': 'vJU14jFMqbR6Y3ANPxyr'", "'RequestId': '0123456789ABCDEFGHIJ'"),
+        ("'date': 'Mon, 30 Nov 2026 15:09:27 GMT'", "'date': 'Wed, 23 Aug 2017 13:45:00 GMT'"),
     ],
 )
 def test_what_differs_from_run_to_run_is_replaced(text: str, placeholder: str) -> None:

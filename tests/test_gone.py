@@ -49,7 +49,6 @@ CALLS: dict[str, Callable[[Account, Device, str], object]] = {
     "describe": lambda _, device, __: certificate.describe(device.files.pem),
     "modes": lambda _, device, __: device.files.modes,
     "flowchart": lambda aws, _, __: closing.flowchart(aws),
-    "readiness": lambda aws, _, __: closing.readiness(aws),
     "form": lambda aws, device, _: closing.button_form(aws, device.serial, device.files),
     "to remove": lambda aws, _, __: closing.to_remove(aws),
     "rotation": lambda aws, _, old: check.rotation(aws, NAME, old),
