@@ -4,17 +4,36 @@ import sys
 from typing import Any
 
 
+ENTRIES = {
+    "CertificateStateException": "It cannot be deleted: it is attached",
+    "DeleteConflictException": "It cannot be deleted: it is attached",
+    "MalformedPolicyException": "The policy document is malformed",
+    "ResourceAlreadyExistsException": "The Thing has other attributes",
+    "ResourceNotFoundException": "What a cell needs is gone",
+    "VersionsLimitExceededException": "There are five versions already",
+}
+"""Where troubleshooting.md explains an error of AWS, by its code."""
+
+
 class LessonError(Exception):
     """Something a learner can put right: the message says what happened and what to do next."""
 
     def __init__(self, message: str, *, entry: str = "") -> None:
         """Set up the error; *entry* is the heading of the page's entry about it."""
         super().__init__(message)
-        self.where = f'troubleshooting.md, "{entry}"' if entry else "troubleshooting.md"
+        self.where = _where(entry)
 
     def _render_traceback_(self) -> list[str]:
         # IPython calls this. The message helps a learner; our stack does not.
-        return [f"{type(self).__name__}: {self}", f"More about it: {self.where}"]
+        return _lines(self, self.where)
+
+
+def _where(entry: str) -> str:
+    return f'troubleshooting.md, "{entry}"' if entry else "troubleshooting.md"
+
+
+def _lines(error: Exception, where: str) -> list[str]:
+    return [f"{type(error).__name__}: {error}", f"More about it: {where}"]
 
 
 def not_connected(message: str) -> LessonError:
@@ -35,9 +54,9 @@ def _show(shell: Any, kind: type, error: Any, stack: object, tb_offset: int | No
     if kind is NameError:
         error.add_note(
             "A cell above makes this name, if it is spelt right: after a restart, run the cells "
-            'from the top. More about it: troubleshooting.md, "A name is not defined"'
+            f"from the top. More about it: {_where('A name is not defined')}"
         )
     elif kind is not UnboundLocalError:
-        error._render_traceback_ = lambda: [f"{kind.__name__}: {error}"]
+        error._render_traceback_ = lambda: _lines(error, _where(ENTRIES.get(kind.__name__, "")))
     # This one sets sys.last_value as well, which the next cell may ask for.
     shell.showtraceback((kind, error, stack), tb_offset=tb_offset)

@@ -231,7 +231,7 @@ def check(text: str) -> dict[str, Any]:
     try:
         return iot_policy.check(text)
     except iot_policy.MalformedPolicy as problem:
-        raise LessonError(str(problem)) from problem
+        raise LessonError(str(problem), entry="The policy document is malformed") from problem
 
 
 def parse(name: str, text: str) -> Policy:
@@ -247,7 +247,7 @@ def parse(name: str, text: str) -> Policy:
     try:
         return iot_policy.parse(name, text)
     except iot_policy.MalformedPolicy as problem:
-        raise LessonError(str(problem)) from problem
+        raise LessonError(str(problem), entry="The policy document is malformed") from problem
 
 
 def explain(policies: Sequence[Policy], request: Request) -> Readable:

@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
 from helpers.button import Refused
-from helpers.errors import LessonError
+from helpers.errors import ENTRIES, LessonError
 from publish.notebooks import ROOT, execute
 
 FORGOTTEN = "A name is not defined"
@@ -21,11 +21,7 @@ HEADINGS = re.findall(
     r"^## (.+)$", (ROOT / "notebooks" / "troubleshooting.md").read_text("utf-8"), flags=re.M
 )
 
-WITHOUT_AN_ENTRY = {
-    ("helpers.policy", "check"),
-    ("helpers.policy", "parse"),
-    ("helpers.panels.certificate_steps", "_certificate"),
-}
+WITHOUT_AN_ENTRY: set[tuple[str, str]] = set()
 """Errors that name the page alone, by module and function."""
 
 CELLS = {
@@ -71,13 +67,19 @@ def test_nothing_changes_before_the_lesson_connects(outputs: dict[str, NotebookN
     assert outputs["import"].data["text/plain"] == "()"
 
 
-@pytest.mark.parametrize("name", ["aws", "botocore"])
+@pytest.mark.parametrize(
+    ("name", "kind", "where"),
+    [
+        ("aws", "ResourceNotFoundException", 'troubleshooting.md, "What a cell needs is gone"'),
+        ("botocore", "ParamValidationError", "troubleshooting.md"),
+    ],
+)
 def test_an_error_of_aws_is_its_name_and_message(
-    outputs: dict[str, NotebookNode], name: str
+    outputs: dict[str, NotebookNode], name: str, kind: str, where: str
 ) -> None:
     output = outputs[name]
-    assert shown(output) == f"{output.ename}: {output.evalue}"
-    assert output.ename == {"aws": "ResourceNotFoundException"}.get(name, "ParamValidationError")
+    assert output.ename == kind
+    assert shown(output) == f"{output.ename}: {output.evalue}\nMore about it: {where}"
 
 
 def test_the_next_cell_can_ask_for_the_error(outputs: dict[str, NotebookNode]) -> None:
@@ -148,7 +150,7 @@ def test_every_error_names_an_entry_that_exists() -> None:
     assert len(found) > 15
     assert {named for _, _, named in found if named is not None} <= set(HEADINGS)
     assert {(module, name) for module, name, named in found if named is None} == WITHOUT_AN_ENTRY
-    assert FORGOTTEN in HEADINGS
+    assert {FORGOTTEN, *ENTRIES.values()} <= set(HEADINGS)
 
 
 def test_a_refusal_leads_to_the_entry_about_refusals() -> None:

@@ -101,7 +101,9 @@ def test_nothing_is_cut_and_every_picture_is_there(desk: Desk, name: str) -> Non
     panels.nth(here - 1).wait_for()
     wrong |= look(notebook, "run")
     assert len(wrong) == 8
-    import json,os; open(f'/tmp/looks-{name}.json','w').write(json.dumps(wrong, indent=1))
+    import json, os
+
+    open(f"/tmp/looks-{name}.json", "w").write(json.dumps(wrong, indent=1))
     assert {file: found for file, found in wrong.items() if found} == {}
     assert panels.count() == here
     notebook.shut_down()

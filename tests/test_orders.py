@@ -26,7 +26,7 @@ from nbformat.v4 import new_code_cell, new_output
 
 from helpers import account, closing
 from helpers.account import Account
-from helpers.errors import LessonError
+from helpers.errors import ENTRIES, LessonError
 from publish.notebooks import FOLDER, NOTEBOOKS
 from sandbox.control import ControlPlane
 
@@ -193,6 +193,9 @@ def read(name: str, *, answered: bool) -> Notebook:
 
 # What may happen.
 
+TOLD_BY_AWS = {"ResourceNotFoundException", "VersionsLimitExceededException"}
+"""What was skipped, or has been cleaned up, is not there or not gone; troubleshooting has both."""
+
 
 def explained(problem: Exception, found: Order, number: int) -> bool:
     """Whether a learner is told why: by the cell, by the lesson's error, or by a line below it."""
@@ -205,8 +208,7 @@ def explained(problem: Exception, found: Order, number: int) -> bool:
         at_the_cell = traceback.extract_tb(problem.__traceback__)[-1].filename == cell.id
         return at_the_cell and problem.name in made_above(found.book, number)
     if isinstance(problem, ClientError):
-        # What was skipped, or has been cleaned up, is not there, and AWS says so.
-        return problem.response["Error"]["Code"] == "ResourceNotFoundException"
+        return problem.response["Error"]["Code"] in TOLD_BY_AWS
     return isinstance(problem, LessonError)
 
 
@@ -312,6 +314,10 @@ def test_every_kind_of_order_is_drawn_and_always_the_same() -> None:
         assert {order(name, number).kind for number in range(ORDERS)} == kinds
     assert {order(name, number).kind for name in NOTEBOOKS for number in range(FEW)} == kinds
     assert order("02-policy", 7).acts == order("02-policy", 7).acts
+
+
+def test_what_aws_tells_is_on_the_page() -> None:
+    assert ENTRIES.keys() >= TOLD_BY_AWS
 
 
 def gone(code: str) -> ClientError:

@@ -160,7 +160,9 @@ class CertificateSteps(Panel):
 
     def _certificate(self) -> Certificate:
         if self.found is None:
-            raise LessonError("There is no certificate yet: create it first.")
+            raise LessonError(
+                "There is no certificate yet: create it first.", entry="What a cell needs is gone"
+            )
         return self.found
 
     def _refresh_without_key(self) -> None:

@@ -56,7 +56,7 @@ class Trial(ButtonPanel):
         try:
             return super().device()
         except LessonError:
-            raise LessonError(GONE) from None
+            raise LessonError(GONE, entry="What a cell needs is gone") from None
 
     def remove(self) -> Readable:
         """Delete all that this button and its listener needed, and nothing else.
