@@ -126,8 +126,24 @@ def beside_the_others(book: Notebook, random: Random) -> list[Act]:
     return [*book.all[:here], EARLIER, *book.all[here:]]
 
 
-KINDS: list[Callable[[Notebook, Random], list[Act]]] = [
-    repeated,
+def doubled(book: Notebook, _: Random) -> list[Act]:
+    """Run every cell twice."""
+    return [act for act in book.all for _ in range(2)]
+
+
+def each_after_a_clean_up(book: Notebook, _: Random) -> list[Act]:
+    """Run it all, and then each cell by itself in an account that is empty again."""
+    return book.all + [act for cell in book.all for act in (CLEAN_UP, cell)]
+
+
+def each_after_a_restart(book: Notebook, _: Random) -> list[Act]:
+    """Run it all, and then each cell by itself in a new kernel."""
+    return book.all + [act for cell in book.all for act in (RESTART, cell)]
+
+
+WHOLE = {0: doubled, FEW: each_after_a_clean_up, FEW + 1: each_after_a_restart}
+"""The orders that leave nothing to chance, by their numbers."""
+DRAWN: list[Callable[[Notebook, Random], list[Act]]] = [
     restarting,
     cleaning_up_early,
     jumping_back,
@@ -136,6 +152,7 @@ KINDS: list[Callable[[Notebook, Random], list[Act]]] = [
     one_section_again,
     swapped,
     beside_the_others,
+    repeated,
 ]
 
 
@@ -152,7 +169,7 @@ class Order:
     @property
     def leaves_out(self) -> bool:
         """Whether what a cell needs can be missing; else only promised errors are explained."""
-        return self.kind not in (repeated.__name__, twice.__name__)
+        return self.kind not in (doubled.__name__, repeated.__name__, twice.__name__)
 
     def told(self, done: int) -> str:
         """What was done up to an act, for whoever has to find the mistake."""
@@ -166,7 +183,8 @@ def order(name: str, number: int) -> Order:
     """Draw an order: the same one at each run."""
     random = Random(f"{name} {number}")
     # The few that always run are of other kinds in each notebook.
-    kind = KINDS[(number + FEW * NOTEBOOKS.index(name)) % len(KINDS)]
+    turn = number - 1 + (FEW - 1) * NOTEBOOKS.index(name)
+    kind = WHOLE.get(number) or DRAWN[turn % len(DRAWN)]
     answered = random.random() < 0.5
     book = read(name, answered=answered)
     return Order(book, kind.__name__, kind(book, random), answered)
@@ -309,10 +327,12 @@ def test_no_order_ends_in_a_riddle_or_leaves_anything(name: str, number: int, aw
 
 
 def test_every_kind_of_order_is_drawn_and_always_the_same() -> None:
-    kinds = {kind.__name__ for kind in KINDS}
+    drawn = {kind.__name__ for kind in DRAWN}
     for name in NOTEBOOKS:
-        assert {order(name, number).kind for number in range(ORDERS)} == kinds
-    assert {order(name, number).kind for name in NOTEBOOKS for number in range(FEW)} == kinds
+        kinds = {order(name, number).kind for number in range(ORDERS)}
+        assert kinds == drawn | {kind.__name__ for kind in WHOLE.values()}
+    few = {order(name, number).kind for name in NOTEBOOKS for number in range(FEW)}
+    assert few == drawn - {"repeated"} | {"doubled"}
     assert order("02-policy", 7).acts == order("02-policy", 7).acts
 
 
