@@ -218,9 +218,8 @@ TOLD_BY_AWS = {"ResourceNotFoundException", "VersionsLimitExceededException"}
 def explained(problem: Exception, found: Order, number: int) -> bool:
     """Whether a learner is told why: by the cell, by the lesson's error, or by a line below it."""
     cell = found.book.cells[number]
-    promised = [output.ename for output in cell.outputs if output.output_type == "error"]
-    if type(problem).__name__ in promised or not found.leaves_out:
-        return type(problem).__name__ in promised
+    if type(problem).__name__ in promised(cell) or not found.leaves_out:
+        return type(problem).__name__ in promised(cell)
     if isinstance(problem, NameError):
         # ``helpers/errors.py`` adds a line to it which says that a cell above makes this name.
         at_the_cell = traceback.extract_tb(problem.__traceback__)[-1].filename == cell.id
@@ -228,6 +227,11 @@ def explained(problem: Exception, found: Order, number: int) -> bool:
     if isinstance(problem, ClientError):
         return problem.response["Error"]["Code"] in TOLD_BY_AWS
     return isinstance(problem, LessonError)
+
+
+def promised(cell: NotebookNode) -> list[str]:
+    """The errors that a cell shows as committed."""
+    return [output.ename for output in cell.outputs if output.output_type == "error"]
 
 
 def made_above(book: Notebook, number: int) -> set[str]:
