@@ -7,6 +7,7 @@ import pytest
 
 LONGEST_FIRST = (
     "test_faults",
+    "test_orders",
     "test_browser",
     "test_browser_everyone",
     "test_workshop_hub",
