@@ -4,6 +4,7 @@
 text and as SVG.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -55,6 +56,8 @@ def draw(
     lines += [f"Policy {name}" for name in policies] or ["No policy yet"]
     text = "\n".join(lines)
     start, rest = _picture(things, certificates, policies).split(">", 1)
+    # As wide as the page: at a width of its own it would be cut off at 200 %.
+    start = re.sub(r'height="\S+" width="\S+"', 'width="100%"', start)
     return Flowchart(text, f'{start} role="img"><title>{escape(text)}</title>{rest}')
 
 

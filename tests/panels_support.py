@@ -41,6 +41,14 @@ def everything_shown(panel: Any) -> str:
     return "\n".join(str(part.get_state()) for part in parts)
 
 
+def shown_before_it_runs(panel: Any) -> str:
+    """What stands in a panel's place where no widget can be shown; the same in each run."""
+    bundle = panel._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(panel)
+    assert bundle.keys() > {"text/html", "text/plain"}, "the live one is missing"
+    return str(bundle["text/html"])
+
+
 def make_thing(aws: Account) -> None:
     """What notebook 01 leaves behind."""
     thing.register(aws.iot, aws.name("button"))

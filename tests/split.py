@@ -10,6 +10,7 @@ LONGEST_FIRST = (
     "test_orders",
     "test_browser",
     "test_browser_everyone",
+    "test_looks",
     "test_workshop_hub",
     "test_docs_build",
     "test_every_operation",

@@ -1,12 +1,14 @@
-"""The panels for everyone: by keyboard alone, at 200 % zoom, on light and dark ground."""
+"""The panels for everyone: by keyboard alone, and readable where something is wrong.
+
+How they look on light and dark ground, and at 200 %: ``test_looks.py``.
+"""
 
 import pytest
-from browser_desk import PANELS, Desk, desk, empty_desk
+from browser_desk import Desk, desk, empty_desk
 from browser_lab import Notebook
 from playwright.sync_api import Page
 
 from helpers import policy, thing
-from publish.notebooks import NOTEBOOKS
 
 __all__ = ["desk", "empty_desk"]  # fixtures
 
@@ -79,29 +81,6 @@ def test_the_whole_lesson_by_keyboard_alone(empty_desk: Desk) -> None:
     found = policy.find(empty_desk.aws.iot, "my-button-policy")
     intended = policy.intended(empty_desk.aws.region, empty_desk.aws.number, thing.EXAMPLE_SERIAL)
     assert found is not None and found.text == policy.to_json(intended)
-    page.close()
-
-
-_TOO_WIDE = """panel => [panel, ...panel.querySelectorAll('*')]
-    .filter(it => !['INPUT', 'SELECT', 'TEXTAREA'].includes(it.tagName))
-    .filter(it => it.scrollWidth > it.clientWidth + 1 && getComputedStyle(it).display !== 'inline')
-    .map(it => `${it.tagName}.${it.className}: ${it.scrollWidth} > ${it.clientWidth}`)"""
-
-
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
-def test_both_themes_and_zoomed_to_200_percent(desk: Desk, theme: str) -> None:
-    page = desk.page(height=6000, zoom=2)
-    for name in NOTEBOOKS:
-        notebook = Notebook(page, desk.address, name)
-        notebook.use_theme(theme)
-        notebook.run_all()
-        for of, title, cell in PANELS:
-            if of == name:
-                panel = notebook.panel(title, cell=cell)
-                notebook.picture(panel, f"{cell}-{theme[11:].lower()}-200")
-                assert panel.evaluate(_TOO_WIDE) == [], title
-        assert notebook.findings() == [], name
-        notebook.shut_down()
     page.close()
 
 

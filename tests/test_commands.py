@@ -186,6 +186,9 @@ def test_lab_serves_the_notebooks_and_leaves_no_process(
     mine.touch()
     assert requests.get(f"{address}api/contents/mine.txt?token={token}", timeout=30).ok
     assert requests.get(f"{address}api/contents", timeout=30).status_code == 403
+    page = f"lab/api/settings/@jupyterlab/notebook-extension:tracker?token={token}"
+    told = requests.get(f"{address}{page}", timeout=30).json()["schema"]["properties"]
+    assert told["codeCellConfig"]["default"]["lineWrap"], "long lines are cut off at 200 %"
     start_sandbox(clone, address, token)
     assert kinds(clone) == {"jupyterlab", "ipykernel_launcher", "sandbox"}
     assert {one.uids().real for one in clone.processes()} == {user or os.getuid()}

@@ -102,6 +102,21 @@ def test_a_panel_gives_way_to_a_line_that_says_how_to_run_it(folder: Path) -> No
     assert f"```python\nodd_panel\n```\n\n{lesson.HOW_TO_RUN}" in post.render(lesson.read(folder))
 
 
+def test_a_panel_s_own_picture_takes_its_place(folder: Path) -> None:
+    html = '<img src="pictures/iot-cert.png" alt="It&#x27;s a &lt;form&gt; [new]" width="664">'
+    data = {"text/plain": f"{lesson.PANEL}Odd. Run this cell]", "text/html": html}
+    output = new_output("display_data", data=data)
+    add(folder, "01-thing", new_code_cell("odd_panel", outputs=[output]))
+    text = post.render(lesson.read(folder))
+    picture = r"![It's a <form> \[new\]](/img/iot-cert.png)"
+    assert f"odd_panel\n```\n\n{picture}\n\n{lesson.HOW_TO_RUN}" in text
+
+
+def test_no_picture_stands_twice_and_each_has_its_place(text: str) -> None:
+    shown = re.findall(r"\(/img/(.+?\.png)\)", text)
+    assert sorted(shown) == sorted(each.file for each in pictures.PICTURES)
+
+
 def test_code_in_a_text_is_left_alone(folder: Path) -> None:
     code = "```python\n# notebook 02, this notebook\n```"
     add(folder, "04-closing", new_markdown_cell(f"# Notebook 02\n\n{code}"))

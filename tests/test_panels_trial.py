@@ -1,6 +1,7 @@
 """The button that works from the first line on: wired by one call, and gone by another."""
 
 import asyncio
+import re
 from threading import Event
 from time import sleep
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import in_process
 import lessons
 import pytest
-from panels_support import message, state
+from panels_support import message, shown_before_it_runs, state
 
 from helpers import button, certificate, closing, panels, policy, thing
 from helpers.account import Account
@@ -16,6 +17,7 @@ from helpers.button import Device
 from helpers.errors import LessonError
 from helpers.panels import trial_panel as module
 from helpers.panels.trial_panel import GONE, Trial, Waiting
+from publish import pictures
 
 ALL_GONE = (
     "Gone: certificates: 2, policies: 2, Things: 2, folders of key files: 2. "
@@ -148,6 +150,17 @@ def test_it_may_no_more_than_a_button_needs(inside: Account) -> None:
         inside.region, inside.number, thing.EXAMPLE_SERIAL, client_id="my-trial"
     )
     assert rights is not None and rights.text == policy.to_json(least)
+
+
+def test_as_opened_each_panel_is_its_picture(inside: Account) -> None:
+    kinds = (panels.trial, panels.thing, panels.policy, panels.certificate, panels.checklist)
+    shown = [shown_before_it_runs(kind(inside)) for kind in (*kinds, panels.button)]
+    assert shown == [shown_before_it_runs(kind(inside)) for kind in (*kinds, panels.button)]
+    pattern = r'<img src="pictures/(\S+)" alt="[^"]{40,}" width="\d+">'
+    found = [re.fullmatch(pattern, html) for html in shown]
+    files = [each[1] for each in found if each]
+    assert files == [each.file for each in pictures.PICTURES if not each.alternative]
+    assert all((pictures.FOLDER / file).exists() for file in files)
 
 
 def test_in_a_real_account_it_makes_nothing_and_says_why(nowhere: None) -> None:
