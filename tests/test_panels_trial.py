@@ -20,7 +20,7 @@ from helpers.panels.trial_panel import GONE, Trial, Waiting
 from publish import pictures
 
 ALL_GONE = (
-    "Gone: certificates: 2, policies: 2, Things: 2, folders of key files: 2. "
+    "Gone: 2 certificates, 2 policies, 2 Things, 2 folders of key files. "
     "The account is as it was before."
 )
 
@@ -115,6 +115,8 @@ def test_after_the_clean_up_nothing_is_left_to_remove(inside: Account) -> None:
     trial = made(inside)
     closing.clean_up(inside)
     assert repr(trial.remove()) == module.NOTHING
+    thing.register(inside.iot, "my-trial")
+    assert repr(trial.remove()).startswith("Gone: 1 Thing. ")
     assert trial.remove()._repr_html_() == f"<p>{module.NOTHING}</p>"
 
 

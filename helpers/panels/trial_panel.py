@@ -24,10 +24,10 @@ WAITS = (
 NOTHING = "There is nothing to remove."
 _BUTTON, _LISTENER = "trial", "trial-listener"
 _KINDS = {
-    Certificate: "certificates",
-    AccountPolicy: "policies",
-    Thing: "Things",
-    KeyFiles: "folders of key files",
+    Certificate: ("certificate", "certificates"),
+    AccountPolicy: ("policy", "policies"),
+    Thing: ("Thing", "Things"),
+    KeyFiles: ("folder of key files", "folders of key files"),
 }
 
 
@@ -136,6 +136,6 @@ def _own_parts(account: Account) -> list[Part]:
 
 def _told(gone: list[Part]) -> Readable:
     counts = Counter(_KINDS[type(part)] for part in gone)
-    listed = ", ".join(f"{kind}: {count}" for kind, count in counts.items())
+    listed = ", ".join(f"{count} {kind[count > 1]}" for kind, count in counts.items())
     text = f"Gone: {listed}. The account is as it was before." if gone else NOTHING
     return Readable(text, f"<p>{text}</p>")
