@@ -12,36 +12,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import iot_policy
 from helpers.errors import LessonError
 from helpers.marker import MARKER, not_ours
-from helpers.table import Judged, Readable, line, table
+from helpers.table import Judged, Readable, table
 from helpers.waiting import delete_when_detached, ignore_missing
-from iot_policy import Policy, Request, arn, document, statement, to_json
+from iot_policy import Policy, arn
+from iot_policy import Request as Request
+from iot_policy import document as document
+from iot_policy import statement as statement
+from iot_policy import to_json as to_json
 
 if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient
-
-__all__ = [
-    "TAGS",
-    "AccountPolicy",
-    "Request",
-    "as_posted",
-    "beyond",
-    "check",
-    "document",
-    "explain",
-    "find",
-    "intended",
-    "least_privilege",
-    "lint",
-    "listener",
-    "made_here",
-    "parse",
-    "put_in_force",
-    "recommended",
-    "remove",
-    "statement",
-    "to_json",
-    "verdicts",
-]
 
 TAGS: Any = [{"Key": MARKER[0], "Value": MARKER[1]}]
 """The tag of every policy that the lesson makes: who made it."""
@@ -283,7 +263,7 @@ def lint(
     """
     found = iot_policy.lint(document, region=region, account=account, attached=attached)
     if not found:
-        return line("Nothing to say.")
+        return Readable("Nothing to say.", "<p>Nothing to say.</p>")
     rows = [(each.severity, each.statement or "all", each.message) for each in found]
     return table(["Severity", "Statement", "Finding"], rows)
 
@@ -332,15 +312,17 @@ def verdicts(
 def beyond(
     document: Mapping[str, Any], wanted: Mapping[str, Any], *, region: str, account: str
 ) -> Readable:
-    """Show what *document* allows that *wanted* does not: an example for each action.
+    """Show what one policy allows that another does not: an example for each action.
 
     Args:
-        document: A policy, as built by :func:`document`.
-        wanted: A policy that allows what it should.
+        document: The policy, as built by :func:`document`.
+        wanted: The other one: it allows what it should.
         region: Where the resources are.
         account: Whose they are: 12 digits.
     """
     given, right = (parse("", to_json(each)) for each in (document, wanted))
     answers = iot_policy.compare_each([given], [right], region=region, account=account)
     rows = [(action, found.example) for action, found in answers if found.example]
-    return table(["Action", "It may also, for example"], rows) if rows else line("Nothing more.")
+    if not rows:
+        return Readable("Nothing more.", "<p>Nothing more.</p>")
+    return table(["Action", "It may also, for example"], rows)

@@ -13,6 +13,11 @@ _STYLES = {
 }
 """Green and red, ground and text together: they read well on a light page and on a dark one."""
 
+# A notebook's own style would right-align each cell, and print a row's first one bold.
+_HEAD = 'th scope="col" style="text-align: left"'
+_FIRST = 'th scope="row" style="font-weight: normal; text-align: left"'
+_CELL = 'td style="text-align: left"'
+
 
 @dataclass(frozen=True)
 class Readable:
@@ -28,18 +33,9 @@ class Readable:
         return self.html
 
 
-def line(text: str) -> Readable:
-    """Return a sentence as a paragraph."""
-    return Readable(text, f"<p>{escape(text)}</p>")
-
-
 @dataclass(frozen=True)
 class Judged:
-    """A table's cell that is as it should be, or not. A sign says so, and a colour.
-
-    >>> print(Judged("ALLOWED", right=False))
-    ✗ ALLOWED
-    """
+    """A table's cell that is as it should be, or not. A sign says so, and a colour."""
 
     text: str
     right: bool
@@ -55,13 +51,7 @@ class Judged:
 
 
 def verdict_box(right: bool, heading: str, sentences: Sequence[str] = ()) -> Readable:
-    """Return a coloured box: a heading with its sign, and sentences below.
-
-    Args:
-        right: Whether all is as it should be: green, else red.
-        heading: A few words, such as *Well done.*
-        sentences: One paragraph each.
-    """
+    """Return a box, green or red: a heading, such as *Well done.*, and sentences below."""
     title = str(Judged(heading, right))
     below = "".join(f"<div>{escape(each)}</div>" for each in sentences)
     html = f'<div style="{_STYLES[right]}8px 14px"><b>{escape(title)}</b>{below}</div>'
@@ -79,18 +69,15 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> Readable:
     +------------------+-----------+
     """
     drawn = PrettyTable(list(headers), align="l")
-    lines = ["<table><thead>", _row(headers, 'th scope="col"', 'th scope="col"'), "</thead><tbody>"]
+    lines = ["<table><thead>", _row(headers, _HEAD), "</thead><tbody>"]
     for row in rows:
         drawn.add_row([str(cell) for cell in row])
-        lines.append(_row(row, 'th scope="row"', "td"))
+        lines.append(_row(row, _FIRST, _CELL))
     return Readable(str(drawn), "\n".join([*lines, "</tbody></table>"]))
 
 
-def _row(cells: Sequence[object], first: str, others: str) -> str:
-    # A notebook's own style would right-align each cell, and print the first one bold.
-    style = "text-align: left" + ("; font-weight: normal" if others == "td" else "")
-    written = []
-    for tag, cell in zip(chain([first], repeat(others)), cells, strict=False):
-        shown = cell.html if isinstance(cell, Judged) else escape(str(cell))
-        written.append(f'<{tag} style="{style}">{shown}</{tag[:2]}>')
-    return f"<tr>{''.join(written)}</tr>"
+def _row(cells: Iterable[object], *tags: str) -> str:
+    """Write the first cell with the first tag, the others with the last one."""
+    shown = (cell.html if isinstance(cell, Judged) else escape(str(cell)) for cell in cells)
+    pairs = zip(chain(tags, repeat(tags[-1])), shown, strict=False)
+    return f"<tr>{''.join(f'<{tag}>{each}</{tag[:2]}>' for tag, each in pairs)}</tr>"
