@@ -243,7 +243,7 @@ def explain(policies: Sequence[Policy], request: Request) -> Readable:
     rows = [(step.policy, step.number, step.effect, step.reason) for step in found.steps]
     steps = table(["Policy", "Statement", "Effect", "Why"], rows)
     tail = f"<p>To change it: {escape(found.hint)}</p>" if found.hint else ""
-    return Readable(str(found), f"<p>{escape(found.headline)}</p>{steps._repr_html_()}{tail}")
+    return Readable(str(found), f"<p>{escape(found.headline)}</p>{steps.html}{tail}")
 
 
 def lint(
@@ -255,11 +255,7 @@ def lint(
 ) -> Readable:
     """Show what is wrong with a policy, before any device asks: a table of findings.
 
-    Args:
-        document: The policy, as JSON text or as built by :func:`document`.
-        region: Where it will be used; resources in another region are errors then.
-        account: 12 digits; resources of another account are errors then.
-        attached: Whether the certificate is attached to a Thing; ``None`` if that is not known.
+    Args: as for :func:`iot_policy.lint`.
     """
     found = iot_policy.lint(document, region=region, account=account, attached=attached)
     if not found:

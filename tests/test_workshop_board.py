@@ -169,7 +169,7 @@ def test_the_live_board_keeps_looking(running: ClassSandbox, room: Class) -> Non
     watching = live.Live(room, seconds=0.05)
     assert "zoe" not in watching.refresh()
     wire(running.open("zoe"))
-    assert ">zoe</td>" in watching.refresh()
+    assert ">zoe</th>" in watching.refresh()
     running.serving.terminate()
     running.serving.wait(timeout=10)
     assert "Could not connect" in watching.refresh()
