@@ -98,6 +98,7 @@ def test_a_resource_of_another_service():
         document(statement("iot:subscribe", f"{ARN}topicfilter/a/+/b"), *BESIDE),
         document(statement("iot:Publish", f"{ARN}topic/${{iot:ClientId}}/*"), *BESIDE),
         document(statement("iot:Publish", "arn:aws:iot:*:*:topic/a"), *BESIDE),
+        document(statement("iot:Publish", "arn:aws:iot:*:topic/a"), *BESIDE),
         document(
             statement(["iot:Publish", "iot:Subscribe"], [f"{ARN}topic/a", f"{ARN}topicfilter/a"]),
             *BESIDE,

@@ -16,6 +16,7 @@ LAW = settings(deadline=None, max_examples=25)  # a busy machine is not a broken
 WHERE = {"region": HERE[0], "account": HERE[1]}
 FILTER, TOPIC = f"{ARN}topicfilter/", f"{ARN}topic/"
 CONNECT, PUBLISH, SUBSCRIBE, RECEIVE = BESIDE
+WIDE = statement("iot:Publish", "*")
 BASIC = ("iot:Connect", "iot:Publish", "iot:Subscribe", "iot:Receive")
 
 
@@ -104,6 +105,8 @@ def test_a_resource_that_no_action_asks_for():
     ]
     both = statement(["iot:Publish", "iot:Connect"], [f"{TOPIC}a", f"{ARN}client/b"])
     assert about_first(both, *BESIDE) == []
+    others = statement(["iot:Publish", "greengrass:Discover"], [f"{TOPIC}a", f"{ARN}thing/b"])
+    assert [severity for severity, _ in about_first(others, *BESIDE)] == ["note"]  # who knows?
 
 
 # Nothing connects; nothing is subscribed to; nothing is received.
@@ -181,6 +184,9 @@ def test_a_deny_may_leave_nothing_to_receive():
     said = about_first(statement("iot:Subscribe", f"{FILTER}a/+"), *BESIDE, deny)
     assert "no topic that matches it may be received" in said[0][1]
     assert about_first(statement("iot:Subscribe", f"{FILTER}b/+"), *BESIDE, deny) == []
+    others = {"Effect": "Allow", "Action": "iot:Subscribe", "NotResource": f"{FILTER}a"}
+    receive = statement("iot:Receive", f"{TOPIC}b")
+    assert not any("be received" in says for _, says in about_first(others, CONNECT, receive))
 
 
 def test_an_allow_that_a_deny_overrules():
@@ -198,6 +204,37 @@ def test_an_allow_that_a_deny_overrules():
     assert about_first(both, CONNECT, *halves)[0][1].startswith("The Deny statements deny all")
     unsure = {**halves[0], "Condition": {"Bool": {"iot:Connection.Thing.IsAttached": "true"}}}
     assert about_first(statement("iot:Publish", f"{TOPIC}a"), CONNECT, unsure) == []
+
+
+def test_one_mistake_is_said_once():
+    wrong = statement("iot:Receive", f"{FILTER}beside")
+    ((_, number, says),) = found(document(CONNECT, SUBSCRIBE, wrong))
+    assert number == 3 and "iot:Receive on a topicfilter can never match" in says
+    two = statement("iot:Subscribe", [f"{FILTER}a", f"{FILTER}b"])
+    ((_, says),) = about_first(two, CONNECT)
+    assert says.startswith("iot:Subscribe without iot:Receive")
+    deny = statement("iot:Publish", f"{TOPIC}beside", effect="Deny")
+    ((_, says),) = about_first(statement("iot:Connect", f"{TOPIC}x"), deny)
+    assert "can never match" in says
+
+
+# An example shows what this one resource opens.
+
+
+def test_the_example_is_one_that_nothing_else_allows():
+    first, second = (says for _, _, says in found(document(CONNECT, PUBLISH, WIDE, WIDE)))
+    assert first.endswith("For example, it may publish on beside.")  # as each would do alone
+    assert second == first
+    ((_, _, alone),) = found(document(CONNECT, PUBLISH, WIDE))
+    assert alone.endswith("For example, it may publish on another.")
+    ((_, _, listed),) = found(document(CONNECT, statement("iot:Publish", [f"{TOPIC}a/b", "*"])))
+    assert listed.endswith("For example, it may publish on a/another.")
+
+
+def test_without_a_request_that_shows_it_there_is_no_example():
+    elsewhere = statement("iot:Publish", "arn:aws:iot:us-east-1:123456789012:topic/*")
+    broad, _ = (says for _, _, says in found(document(CONNECT, elsewhere)))
+    assert broad.endswith("name one, topic/<topic>.")
 
 
 # ARNs that say something twice, and other forms that hardly anyone means.
