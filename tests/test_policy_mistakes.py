@@ -251,6 +251,7 @@ def test_without_a_request_that_shows_it_there_is_no_example():
         (f"arn:{ARN}topic/x", "error", f"{ARN}topic/x"),
         (f"{ARN}{ARN}topic/x", "error", f"{ARN}topic/x"),
         (f"{ARN}topic/{ARN}topic/x", "warning", f"{ARN}topic/x"),
+        (f"arn:aws:iot:*:{ARN}topic/x", "warning", f"{ARN}topic/x"),
         (f"{ARN}topic:x", "error", f"{ARN}topic/x"),
         (f"{ARN}client:x:y", "error", f"{ARN}client/x:y"),
         ("arn:aws:iot:123456789012:eu-west-1:topic/x", "error", f"{ARN}topic/x"),
@@ -277,6 +278,14 @@ def test_an_arn_that_hardly_anyone_means(resource, severity, better):
     if severity == "error":
         assert rest == []
         assert not any(may_allow(name, statement("*", resource)) for name in ACTIONS)
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [f"{ARN}*", f"{ARN}topic*", "arn:aws:iot:*", f"{ARN}topic/topic", f"{ARN}topic/thing/a", "*"],
+)
+def test_an_arn_that_may_well_be_meant(resource):
+    assert misspelt(resource) is None
 
 
 NAMES = st.text("ab+#$*?/:{}é ", min_size=1, max_size=8)
