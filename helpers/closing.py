@@ -204,6 +204,7 @@ def clean_up(account: Account) -> list[Removed]:
         remove(account, part)
     for left_over in unfinished(account.key_folder):
         left_over.delete()
+    account.ledger.forget_changes()
     if doubtful:
         ids = ", ".join(each.certificate_id for each in doubtful)
         raise LessonError(

@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 from botocore.stub import Stubber
 
 from helpers.account.ledger import Ledger, record_certificates
+from iot_policy import document, statement, to_json
 
 pytestmark = pytest.mark.usefixtures("nowhere")
 
@@ -217,3 +219,87 @@ def test_a_refused_delete_forgets_nothing(iot: Any) -> None:
         with pytest.raises(ClientError):
             iot.delete_certificate(certificateId=ID)
     assert Ledger(FOLDER).ids() == [ID]
+
+
+def told() -> list[tuple[str, bool]]:
+    """What became of the certificates, as another process reads it."""
+    return [(each.what, each.on) for each in Ledger(FOLDER).changes()]
+
+
+@pytest.fixture
+def made(iot: Any) -> dict[str, str]:
+    """A certificate, beside a Thing and a policy that are attached to nothing."""
+    iot.create_thing(thingName="my-button")
+    allows = to_json(document(statement("iot:Connect", "*")))
+    iot.create_policy(policyName="my-rights", policyDocument=allows)
+    answer: dict[str, str] = iot.create_keys_and_certificate(setAsActive=False)
+    return answer
+
+
+def test_what_became_of_a_certificate_is_recorded(iot: Any, made: dict[str, str]) -> None:
+    about, arn = made["certificateId"], made["certificateArn"]
+    iot.update_certificate(certificateId=about, newStatus="ACTIVE")
+    iot.attach_policy(policyName="my-rights", target=arn)
+    iot.detach_policy(policyName="my-rights", target=arn)
+    iot.attach_principal_policy(policyName="my-rights", principal=arn)
+    iot.detach_principal_policy(policyName="my-rights", principal=arn)
+    iot.attach_thing_principal(thingName="my-button", principal=arn)
+    iot.detach_thing_principal(thingName="my-button", principal=arn)
+    iot.update_certificate(certificateId=about, newStatus="REVOKED")
+    assert told() == [
+        *[("made", True), ("ACTIVE", False), ("ACTIVE", True)],
+        *[("policy my-rights", True), ("policy my-rights", False)] * 2,
+        *[("Thing my-button", True), ("Thing my-button", False)],
+        ("ACTIVE", False),
+    ]
+    changes = Ledger(FOLDER).changes()
+    assert {each.certificate_id for each in changes} == {about}
+    times = [datetime.fromisoformat(each.at) for each in changes]
+    assert times == sorted(times)
+    assert abs(times[-1] - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_one_that_is_made_active_is_recorded_as_such(iot: Any) -> None:
+    iot.create_keys_and_certificate(setAsActive=True)
+    assert told() == [("made", True), ("ACTIVE", True)]
+
+
+def test_only_what_succeeded_and_is_the_lessons_is_recorded(iot: Any, made: dict[str, str]) -> None:
+    before = told()
+    with pytest.raises(iot.exceptions.ResourceNotFoundException):
+        iot.attach_policy(policyName="never-there", target=made["certificateArn"])
+    stranger = in_process.client(in_process.plane())
+    theirs = stranger.create_keys_and_certificate()["certificateArn"]
+    iot.attach_policy(policyName="my-rights", target=theirs)
+    assert told() == before
+
+
+def test_the_history_is_private_and_outlives_its_certificate(iot: Any, made: Any) -> None:
+    file = FOLDER / ".certificates" / ".history"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    iot.delete_certificate(certificateId=made["certificateId"])
+    ledger = Ledger(FOLDER)
+    assert (ledger.ids(), len(ledger.changes())) == ([], 2)
+    ledger.forget_changes()
+    ledger.forget_changes()
+    assert ledger.changes() == []
+    assert not file.parent.exists()
+
+
+def test_the_history_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("helpers.account.ledger.MOST_CHANGES", 3)
+    for number in range(5):
+        Ledger(FOLDER).record(ID, f"policy {number}", on=True)
+    assert told() == [("policy 2", True), ("policy 3", True), ("policy 4", True)]
+
+
+def test_with_the_last_thing_and_no_certificate_left_the_history_goes(iot: Any, made: Any) -> None:
+    """What is made to be tried, and taken away again before the lesson begins, leaves no file."""
+    iot.create_thing(thingName="my-other")
+    iot.delete_thing(thingName="my-other")
+    assert told() != []
+    iot.delete_certificate(certificateId=made["certificateId"])
+    assert told() != []
+    iot.delete_thing(thingName="my-button")
+    assert told() == []
+    assert not (FOLDER / ".certificates").exists()

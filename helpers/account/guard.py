@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from helpers.account.ledger import ISSUING, Ledger
+from helpers.account.ledger import ISSUING, Ledger, certificate_id
 from helpers.errors import LessonError
-from iot_policy import split_arn
 
 if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient
@@ -56,7 +55,7 @@ def _check(
     named = name.startswith(prefix)
     if operation in ISSUING or (operation in NAMED and named):
         return
-    ours = _certificate_id(params) in own()
+    ours = certificate_id(params) in own()
     if operation in CERTIFICATES and ours:
         return
     if operation in ATTACHING and named and ours:
@@ -68,11 +67,3 @@ def _check(
         f"you. Your names begin with {prefix}, your certificates are those that this client made.",
         entry="The lesson did not make it",
     )
-
-
-def _certificate_id(params: dict[str, Any]) -> str:
-    """Read the id of the certificate that a call is about; empty where there is none."""
-    if "certificateId" in params:
-        return str(params["certificateId"])
-    arn = split_arn(str(params.get("target") or params.get("principal") or ""))
-    return arn.name if arn and arn.resource_type == "cert" else ""

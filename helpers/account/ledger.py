@@ -1,16 +1,18 @@
-"""Which certificates the lesson made: recorded before each call that may make one.
+"""Which certificates the lesson made, recorded before each call; and what became of them since.
 
 A certificate can hold no marker, and whose it is shows only once its files are saved or it is
-attached. Until then, the ledger says so: also after a lost answer, or a kill at any moment.
+attached. Until then, the ledger says so: also after a lost answer, or a kill at any moment. AWS
+keeps no history of a certificate, so the ledger does, until the clean-up.
 """
 
 import json
 import os
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psutil
 from botocore.exceptions import EndpointConnectionError
@@ -22,6 +24,20 @@ if TYPE_CHECKING:
 
 ISSUING = ("CreateKeysAndCertificate", "CreateCertificateFromCsr")
 """The calls that make a certificate."""
+
+MOST_CHANGES = 300
+"""How many changes are kept: a certificate's own are about ten."""
+
+
+class Change(NamedTuple):
+    """Something that a certificate has from now on, or has no longer."""
+
+    at: str
+    """When AWS had answered, in ISO 8601."""
+    certificate_id: str
+    what: str
+    """``made``, ``ACTIVE``, ``policy <its name>`` or ``Thing <its name>``."""
+    on: bool
 
 
 @dataclass(frozen=True)
@@ -44,11 +60,12 @@ class PendingCall:
 
 
 class Ledger:
-    """A folder with a file for each certificate, and one for each pending call."""
+    """A folder with a file for each certificate, one for each pending call, and a history."""
 
     def __init__(self, key_folder: Path) -> None:
         """Open the ledger beside the key files in *key_folder*; no file is made yet."""
         self._folder = key_folder / ".certificates"
+        self._history = self._folder / ".history"
 
     def note(self, certificate_id: str) -> None:
         """Record that a certificate is the lesson's."""
@@ -90,6 +107,22 @@ class Ledger:
             for file, each in found.items()
         ]
 
+    def record(self, certificate_id: str, what: str, on: bool) -> None:
+        """Record a change of a certificate; of many, the oldest is forgotten."""
+        change = Change(datetime.now(UTC).isoformat(), certificate_id, what, on)
+        self._write(self._history.name, json.dumps([*self.changes(), change][-MOST_CHANGES:]))
+
+    def changes(self) -> list[Change]:
+        """List what became of the certificates, the oldest change first."""
+        try:
+            return [Change(*each) for each in json.loads(self._history.read_text())]
+        except FileNotFoundError:
+            return []
+
+    def forget_changes(self) -> None:
+        """Delete the history: the lesson's certificates are all gone."""
+        self._remove(self._history)
+
     def under_way(self, certificate_id: str) -> bool:
         """Whether another process that runs may be about to save the certificate's files."""
         return _another(int((self._folder / certificate_id).read_text()))
@@ -115,8 +148,30 @@ def _another(pid: int) -> bool:
     return pid not in (0, os.getpid()) and psutil.pid_exists(pid)
 
 
+def certificate_id(params: Mapping[str, Any]) -> str:
+    """Read the id of the certificate that a call is about; empty where there is none."""
+    from iot_policy import split_arn  # loads with the first notebook that needs it
+
+    if "certificateId" in params:
+        return str(params["certificateId"])
+    arn = split_arn(str(params.get("target") or params.get("principal") or ""))
+    return arn.name if arn and arn.resource_type == "cert" else ""
+
+
+def _change(operation: str, params: Mapping[str, Any]) -> tuple[str, bool] | None:
+    """Tell what a call that succeeded gives to a certificate, or takes from it."""
+    match operation:
+        case "UpdateCertificate":
+            return "ACTIVE", params["newStatus"] == "ACTIVE"
+        case "AttachPolicy" | "DetachPolicy" | "AttachPrincipalPolicy" | "DetachPrincipalPolicy":
+            return f"policy {params['policyName']}", operation.startswith("Attach")
+        case "AttachThingPrincipal" | "DetachThingPrincipal":
+            return f"Thing {params['thingName']}", operation.startswith("Attach")
+    return None
+
+
 def record_certificates(iot: "IoTClient", key_folder: Path) -> Ledger:
-    """Make *iot* record each certificate that it makes, and forget each that it deletes."""
+    """Make *iot* record each certificate that it makes or changes, and forget what it deletes."""
     ledger = Ledger(key_folder)
 
     def about_to_issue(model: Any, context: dict[str, Any], **_: object) -> None:
@@ -127,6 +182,9 @@ def record_certificates(iot: "IoTClient", key_folder: Path) -> Ledger:
     def issued(parsed: dict[str, Any], context: dict[str, Any], **_: object) -> None:
         if "certificateId" in parsed:
             ledger.note(parsed["certificateId"])
+            ledger.record(parsed["certificateId"], "made", True)
+            active = context["asked"].get("setAsActive", False)
+            ledger.record(parsed["certificateId"], "ACTIVE", active)
         answer = parsed["ResponseMetadata"]
         # Tried again, or failed at AWS's end: one more may have been made, whose id nobody heard.
         if answer.get("RetryAttempts") or answer["HTTPStatusCode"] >= 500:
@@ -141,19 +199,32 @@ def record_certificates(iot: "IoTClient", key_folder: Path) -> Ledger:
         else:
             ledger.give_up(context["issuing"])
 
-    def deleting(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
-        context["deleting"] = params["url_path"].rsplit("/", 1)[1]
-
     def deleted(parsed: dict[str, Any], context: dict[str, Any], **_: object) -> None:
         code = parsed.get("Error", {}).get("Code")
         if code in (None, "ResourceNotFoundException"):
-            ledger.forget(context["deleting"])
+            ledger.forget(context["asked"]["certificateId"])
+
+    def about_to_send(params: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+        context["asked"] = params
+
+    def changed(model: Any, parsed: dict[str, Any], context: dict[str, Any], **_: object) -> None:
+        change = _change(model.name, context["asked"])
+        if change and "Error" not in parsed:
+            about = certificate_id(context["asked"])
+            if about in ledger.ids():
+                ledger.record(about, *change)
+
+    def thing_deleted(**_: object) -> None:
+        if not ledger.ids():
+            ledger.forget_changes()
 
     events = iot.meta.events
+    events.register("provide-client-params.iot", about_to_send)
+    events.register("after-call.iot", changed)
+    events.register("after-call.iot.DeleteThing", thing_deleted)
     for operation in ISSUING:
         events.register(f"before-call.iot.{operation}", about_to_issue)
         events.register(f"after-call.iot.{operation}", issued)
         events.register(f"after-call-error.iot.{operation}", not_issued)
-    events.register("before-call.iot.DeleteCertificate", deleting)
     events.register("after-call.iot.DeleteCertificate", deleted)
     return ledger
