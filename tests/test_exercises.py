@@ -810,12 +810,15 @@ WRONG_ROTATIONS: list[tuple[Callable[[Rotation], None], str]] = [
     (lambda r: None, "keys/sandbox/my-button still holds the old certificate"),
     (retire_then_issue, WITHOUT),
     (off_then_issue, WITHOUT),
+    (old_back_and_off, WITHOUT),
+    (twice_in_the_wrong_order, WITHOUT),
     (retire_too_early("wire"), WITHOUT),
     (widened, "It may also connect as another. It need not."),
     (one_more_policy, "It may also "),
     (with_the_old_key, "key and certificate do not belong together"),
     (wired_to_two, "is attached to another Thing as well: my-other"),
     (by_another_program, "Another program has changed one of the two"),
+    (made_by_another_program, "Another program has changed one of the two"),
     (lambda r: r.do("room", "issue"), "The Thing my-button has another certificate as well"),
     (elsewhere, "still holds the old certificate"),
     (copied, "still holds the old certificate"),
@@ -836,8 +839,6 @@ WRONG_ROTATIONS: list[tuple[Callable[[Rotation], None], str]] = [
     (retire_too_early("activate"), WITHOUT),
     (retire_too_early("attach"), WITHOUT),
     (off_for_a_moment, WITHOUT),
-    (twice_in_the_wrong_order, WITHOUT),
-    (made_by_another_program, "Another program has changed one of the two"),
     (one_too_many, "The Thing my-button has another certificate as well"),
     (deleted_again, "is not registered at AWS"),
     (without_its_thing, "There is no Thing my-button"),
@@ -846,7 +847,7 @@ WRONG_ROTATIONS: list[tuple[Callable[[Rotation], None], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("wrong", "sentence"), first(10, WRONG_ROTATIONS))
+@pytest.mark.parametrize(("wrong", "sentence"), first(13, WRONG_ROTATIONS))
 def test_a_wrong_rotation_is_told(
     rotation: Rotation, presses: list[str], wrong: Callable[[Rotation], None], sentence: str
 ) -> None:
@@ -952,6 +953,19 @@ def test_a_right_rotation(
     rotation.account = in_process.own_account(in_process.plane())
     assert rotation.check().passed
     assert presses == ["my-button"] * 2
+
+
+def test_stub_and_answer_in_one_cell_begin_anew_each_time(
+    rotation: Rotation, presses: list[str]
+) -> None:
+    notebook = nbformat.read(FOLDER / "03-certificate.ipynb", as_version=4)
+    stub = cells(notebook)["rotation"].source.removesuffix("...")
+    names: dict[str, Any] = {"aws": rotation.account, "iot": rotation.iot, "files": rotation.files}
+    names |= {"certificate": certificate, "button_policy": "my-rights"}
+    names["button"] = thing.find(rotation.iot, "my-button")
+    for _ in range(2):
+        exec(stub + answer(notebook, "rotation"), names)
+        assert check.rotation(rotation.account, "my-button", names["old_id"]).passed
 
 
 def test_a_rotation_in_an_account_of_aws(nowhere: None, presses: list[str]) -> None:
