@@ -3,7 +3,6 @@
 import sys
 from typing import Any
 
-
 ENTRIES = {
     "CertificateStateException": "It cannot be deleted: it is attached",
     "DeleteConflictException": "It cannot be deleted: it is attached",
