@@ -38,7 +38,6 @@ class Result:
     missing: str = ""
     """What is wrong; empty where the exercise is done."""
     cure: str = ""
-    """How to put it right."""
     proved: str = ""
     next: str = ""
 
@@ -207,14 +206,7 @@ def _read(name: str, document: Mapping[str, Any] | str) -> Policy:
 def _compare(
     account: Account, button: Thing, given: Sequence[Policy], wanted: Mapping[str, Any]
 ) -> None:
-    """Compare all that policies allow with what they should: no less, and no more.
-
-    Args:
-        account: Where the resources are.
-        button: The Thing that asks. Its certificate is taken to be attached to it.
-        given: The policies that count together.
-        wanted: A policy that allows what they should.
-    """
+    """Compare all that policies allow, attached to a button's certificate, with what is wanted."""
     right = [_read("what is wanted", wanted)]
     wired = AttachedThing(button.name, None, button.attributes)
     context = iot_policy.connection_context(button.name, None, "", [wired])
@@ -270,7 +262,7 @@ def rotation(account: Account, thing_name: str, old_id: str) -> None:
     if old:
         until = "" if old.status == "ACTIVE" else " as soon as somebody switches it on"
         raise _NotYet(
-            f"The old certificate still exists, and is {old.status}. Whoever has its key can use "
+            f"The old certificate still exists, and is {old.status}: whoever has its key can use "
             f"it{until}.",
             "certificate.retire(aws, ...) takes the name of the folder that it is in now.",
         )
@@ -321,13 +313,7 @@ def _id(files: KeyFiles | None) -> str:
 
 
 def _in_working_order(account: Account, name: str, serial: str = "") -> Certificate:
-    """Return a Thing's saved certificate; raise what keeps it from its work, or goes beyond.
-
-    Args:
-        account: Where both are.
-        name: The Thing's name.
-        serial: Which serial number the Thing should carry; any where not given.
-    """
+    """Return a Thing's saved certificate; raise what keeps it from its work, or goes beyond."""
     iot, folder = account.iot, account.key_folder / name
     button, its = thing.find(iot, name), f"The certificate in {folder}"
     if button is None:
@@ -352,9 +338,6 @@ def _in_working_order(account: Account, name: str, serial: str = "") -> Certific
     detach = "iot.detach_thing_principal(...) takes it off."
     more = ", ".join(sorted({*found.things} - {name}))
     _want(not more, f"{its} is attached to another Thing as well: {more}.", detach)
-    pages = iot.get_paginator("list_thing_principals").paginate(thingName=name)
-    alone = list(pages.search("principals[]")) == [found.arn]
-    _want(alone, f"The Thing {name} has another certificate as well.", detach)
     _want(found.policies, f"{its} has no policy: it may do nothing.", "iot.attach_policy(...)")
     attached = filter(None, (policy.find(iot, each) for each in found.policies))
     given = [_read(each.name, each.text) for each in attached]
@@ -363,6 +346,10 @@ def _in_working_order(account: Account, name: str, serial: str = "") -> Certific
 
 
 def _press(account: Account, name: str) -> None:
+    pages = account.iot.get_paginator("list_thing_principals").paginate(thingName=name)
+    detach = "iot.detach_thing_principal(...) takes one off that is not in the button's folder."
+    alone = len(list(pages.search("principals[]"))) == 1
+    _want(alone, f"The Thing {name} has another certificate as well.", detach)
     try:
         press(device(account, name))
     except (LessonError, OSError) as problem:

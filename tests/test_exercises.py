@@ -819,7 +819,8 @@ WRONG_ROTATIONS: list[tuple[Callable[[Rotation], None], str]] = [
     (wired_to_two, "is attached to another Thing as well: my-other"),
     (by_another_program, "Another program has changed one of the two"),
     (made_by_another_program, "Another program has changed one of the two"),
-    (lambda r: r.do("room", "issue"), "The Thing my-button has another certificate as well"),
+    (one_too_many, "The Thing my-button has another certificate as well"),
+    (lambda r: r.do("room", "issue"), "The old certificate still exists, and is ACTIVE"),
     (elsewhere, "still holds the old certificate"),
     (copied, "still holds the old certificate"),
     (half(), "The certificate in keys/sandbox/my-button is INACTIVE"),
@@ -834,12 +835,12 @@ WRONG_ROTATIONS: list[tuple[Callable[[Rotation], None], str]] = [
     (no_rights, "has no policy: it may do nothing"),
     (too_narrow, f"The button may not publish on {TOPIC}"),
     (anothers_rights, "The button may not connect as my-button"),
-    (switched_to("INACTIVE"), "The Thing my-button has another certificate as well"),
+    (switched_to("INACTIVE"), "exists, and is INACTIVE: whoever has its key can use it as soon"),
+    (switched_to("REVOKED"), "The old certificate still exists, and is REVOKED"),
     (detached_then_issue, WITHOUT),
     (retire_too_early("activate"), WITHOUT),
     (retire_too_early("attach"), WITHOUT),
     (off_for_a_moment, WITHOUT),
-    (one_too_many, "The Thing my-button has another certificate as well"),
     (deleted_again, "is not registered at AWS"),
     (without_its_thing, "There is no Thing my-button"),
     (thing_anew(OURS), "carries the serial number None"),
@@ -847,7 +848,7 @@ WRONG_ROTATIONS: list[tuple[Callable[[Rotation], None], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("wrong", "sentence"), first(13, WRONG_ROTATIONS))
+@pytest.mark.parametrize(("wrong", "sentence"), first(14, WRONG_ROTATIONS))
 def test_a_wrong_rotation_is_told(
     rotation: Rotation, presses: list[str], wrong: Callable[[Rotation], None], sentence: str
 ) -> None:
@@ -868,7 +869,7 @@ def test_an_old_certificate_that_is_only_taken_off_is_told(rotation: Rotation, s
     rotation.switch(rotation.old, status)
     rotation.iot.detach_thing_principal(thingName="my-button", principal=rotation.old)
     until = "it." if status == "ACTIVE" else "it as soon as somebody switches it on."
-    told(rotation.check(), f"still exists, and is {status}. Whoever has its key can use {until}")
+    told(rotation.check(), f"still exists, and is {status}: whoever has its key can use {until}")
 
 
 @pytest.mark.parametrize("old_id", first(2, ["0" * 64, None, ..., [], "", "my-button", 7]), ids=str)
