@@ -63,7 +63,16 @@ class Notebook(browser.Notebook):
         """What axe-core finds in the panels, where it is serious or critical."""
         # JupyterLab's body has no height, and axe-core takes all that is in it for hidden.
         self.page.evaluate("() => { document.body.style.height = '100vh'; }")
-        found = Axe().run(self.page, context=_PANELS_HERE).response
+        panels = self.page.locator(_PANELS_HERE).all()
+        assert panels
+        return [text for panel in panels for text in self._findings_in(panel)]
+
+    def _findings_in(self, panel: Locator) -> list[str]:
+        # It judges what is on the screen, and of several places that a selector finds, the first.
+        panel.scroll_into_view_if_needed()
+        panel.evaluate("it => { it.id = 'judged'; }")
+        found = Axe().run(self.page, context="#judged").response
+        panel.evaluate("it => { it.removeAttribute('id'); }")
         judged = [
             check["message"]
             for each in found["passes"]
