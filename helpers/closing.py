@@ -118,15 +118,21 @@ def steps(found: Inventory, thing_name: str) -> list[Step]:
 
     Args:
         found: What exists.
-        thing_name: The button's Thing. Certificates of other devices, such as the listener's, do
-            not count.
+        thing_name: The button's Thing. Other devices, such as the listener, do not count, nor what
+            only they have.
     """
     its_own = [each for each in found.certificates if not _of_another(each, found, thing_name)]
     best = max(its_own, key=_progress, default=Certificate("", "", "", (), ()))
+    others = {name for each in found.certificates if each not in its_own for name in each.policies}
+    policies = {each.name for each in found.policies} - (others - set(best.policies))
     saved_ids = {files.certificate_id for files in found.keys}
     return [
-        Step("The Thing is registered", bool(found.things), "01-thing"),
-        Step("The policy exists", bool(found.policies), "02-policy"),
+        Step(
+            "The Thing is registered",
+            thing_name in [each.name for each in found.things],
+            "01-thing",
+        ),
+        Step("The policy exists", bool(policies), "02-policy"),
         Step("The certificate is issued", best in its_own, "03-certificate"),
         Step(
             "Its private key is saved",

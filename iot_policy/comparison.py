@@ -18,7 +18,7 @@ from iot_policy.decision import Policy, Request, decide
 from iot_policy.documents import VERSIONS
 from iot_policy.patterns import Context, Part, split_pattern
 from iot_policy.resources import MOST_STEPS, Automaton, Glob, TooManyNamesError, is_name
-from iot_policy.vocabulary import ACTIONS, THING
+from iot_policy.vocabulary import ACTIONS, NOUNS, THING
 
 _TOO_MANY = "The resources for {} have too many wildcards, or too long names, to compare."
 _ANOTHER = "another"
@@ -156,7 +156,12 @@ def in_words(request: Request) -> str:
     >>> in_words(Request("iot:Connect", arn("eu-west-1", "123456789012", "client/my-button"), {}))
     'connect as my-button'
     """
-    return ACTIONS[request.action].may.format(request.resource.partition("/")[2])
+    return _in_words(request.action, request.resource.partition("/")[2])
+
+
+def _in_words(action: str, name: str) -> str:
+    check = ACTIONS[action]
+    return check.may.format(f"{name} {NOUNS[check.resource_type]}" if name == _ANOTHER else name)
 
 
 class _Case(NamedTuple):
@@ -380,15 +385,10 @@ class _Question:
             yield name
 
     def suggest(self) -> Iterator[str]:
-        """Yield what a reader would think of: B's names with another word in them; A's names.
-
-        Where both leave the topic open, the topic that changes another device says more.
-        """
+        """Yield what a reader would think of: B's names with another word in them; A's names."""
         theirs = [name.split("/") for name in self._written(self._theirs)]
         near = {"/".join([*x[:i], _ANOTHER, *x[i + 1 :]]) for x in theirs for i in range(len(x))}
         yield from sorted(sorted(near), key=len)
-        if self._case.action == "iot:Publish":
-            yield f"$aws/things/{_ANOTHER}/shadow/update"
         yield from sorted(self._written(self._ours), key=len)
 
     def _written(self, rules: Iterable[_Rule]) -> list[str]:

@@ -61,6 +61,15 @@ ACTIONS: Mapping[str, Check] = {
     ),
 }
 
+NOUNS = {
+    "client": "client",
+    "topic": "topic",
+    "topicfilter": "topic filter",
+    "thing": "Thing",
+    "rolealias": "role alias",
+}
+"""What each type of resource is called."""
+
 CERTIFICATE_NAMES = {
     "DistinguishedNameQualifier": "2.5.4.46",
     "Country": "2.5.4.6",

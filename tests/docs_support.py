@@ -19,7 +19,7 @@ from publish.notebooks import ROOT
 def copy_project(folder: Path) -> Path:
     """Copy what the docs are made from, for a test may change it."""
     leave = shutil.ignore_patterns("keys", ".*", "__pycache__")
-    for name in ("docs", "helpers", "iot_policy", "notebooks", "publish", "sandbox"):
+    for name in ("docs", "exercises", "helpers", "iot_policy", "notebooks", "publish", "sandbox"):
         shutil.copytree(ROOT / name, folder / name, ignore=leave)
     return folder
 

@@ -131,8 +131,8 @@ def test_connect_brings_a_killed_sandbox_back(aws: Account) -> None:
 LOADED = """
 import sys
 from helpers import account, thing
-print(*(name for name, module in sys.modules.items()
-        if name.partition(".")[0] in ("helpers", "iot_policy", "sandbox", "workshop", "publish")))
+ours = ("exercises", "helpers", "iot_policy", "sandbox", "workshop", "publish")
+print(*(name for name in sys.modules if name.partition(".")[0] in ours))
 """
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tables import rows
 
-from helpers import certificate, closing, policy, thing
+from helpers import button, certificate, closing, policy, thing
 from helpers.account import Account
 from helpers.certificate import Certificate
 from helpers.errors import LessonError
@@ -111,7 +111,8 @@ def test_certificates_go_first_and_key_files_last(aws: Account) -> None:
         ("Thing", "button"),
         ("key files", "keys/sandbox/button"),
     ]
-    assert [tuple(row) for row in rows(closing.to_remove(aws))] == wanted
+    shown = [("certificate", f"{files.certificate_id[:8]}…"), *wanted[1:]]
+    assert [tuple(row) for row in rows(closing.to_remove(aws))] == shown
     assert closing.clean_up(aws) == wanted
 
 
@@ -304,11 +305,17 @@ def test_another_devices_certificate_makes_no_step_done(aws: Account) -> None:
     files = certificate.create(aws, "button")
     aws.iot.detach_policy(policyName="rights", target=aws.arn("cert", files.certificate_id))
     left = [step.what for step in closing.steps(closing.inventory(aws), "button") if not step.done]
-    assert left == ["The policy is attached"]
+    assert left == ["The policy exists", "The policy is attached"]
 
 
 HAS: dict[str, Any] = {"status": "ACTIVE", "policies": ("rights",), "things": ("button",)}
 HAS_NOT: dict[str, Any] = {"status": "INACTIVE", "policies": (), "things": ()}
+
+
+def test_what_another_device_has_does_not_count(aws: Account) -> None:
+    """The listener has a Thing, a policy and a certificate, too."""
+    button.make_listener(aws, thing.EXAMPLE_SERIAL, "listener")
+    assert not any(step.done for step in closing.steps(closing.inventory(aws), "button"))
 
 
 @pytest.mark.parametrize("missing", HAS)

@@ -11,11 +11,12 @@ import in_process
 import nbformat
 import pytest
 from botocore.exceptions import ClientError
-from cells import run_notebook
+from cells import run_notebook, with_answers
 from nbformat import NotebookNode
 
+from exercises import check, working
 from helpers import button as buttons
-from helpers import certificate, check, closing, policy, table, thing
+from helpers import certificate, closing, policy, table, thing
 from helpers.account import Account
 from helpers.errors import LessonError
 from helpers.key_files import KeyFiles
@@ -35,14 +36,6 @@ def cells(notebook: NotebookNode) -> dict[str, NotebookNode]:
     return {cell.id: cell for cell in notebook.cells}
 
 
-def answer(notebook: NotebookNode, exercise: str) -> str:
-    """The one text of an answer: what the notebook folds away."""
-    text = cells(notebook)[f"{exercise}-answer"].source
-    found = re.fullmatch(r".*<summary>Answer</summary>\n\n```python\n(.*)```\n.*", text, re.DOTALL)
-    assert found, text
-    return found[1]
-
-
 def test_every_notebook_has_its_exercises() -> None:
     assert list(EXERCISES) == list(NOTEBOOKS)
     for name, exercises in EXERCISES.items():
@@ -58,12 +51,7 @@ def test_the_answer_in_the_place_of_the_stub_passes(name: str, aws: Account) -> 
     for exercise in EXERCISES[name]:
         (committed,) = cells(notebook)[f"{exercise}-check"].outputs
         assert committed.data["text/plain"].startswith("Not yet. ")
-        stub = cells(notebook)[exercise]
-        assert stub.source.endswith("\n...")
-        checks = cells(notebook)[f"{exercise}-check"].source
-        imports = "".join(re.findall(r"from helpers import check\n", checks))
-        stub.source = imports + stub.source.removesuffix("...") + answer(notebook, exercise)
-    values = asyncio.run(run_notebook(notebook))
+    values = asyncio.run(run_notebook(with_answers(notebook)))
     for exercise in EXERCISES[name]:
         result = values[f"{exercise}-check"]
         assert result.passed, result
@@ -524,7 +512,7 @@ def test_a_cure_names_the_statement(inside: Account, button: Thing) -> None:
 def presses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of what was pressed; each press goes through, without a broker."""
     pressed: list[str] = []
-    monkeypatch.setattr(check, "press", lambda device: pressed.append(device.name))
+    monkeypatch.setattr(working, "press", lambda device: pressed.append(device.name))
     return pressed
 
 
@@ -813,7 +801,7 @@ WRONG_ROTATIONS: list[tuple[Callable[[Rotation], None], str]] = [
     (old_back_and_off, WITHOUT),
     (twice_in_the_wrong_order, WITHOUT),
     (retire_too_early("wire"), WITHOUT),
-    (widened, "It may also connect as another. It need not."),
+    (widened, "It may also connect as another client. It need not."),
     (one_more_policy, "It may also "),
     (with_the_old_key, "key and certificate do not belong together"),
     (wired_to_two, "is attached to another Thing as well: my-other"),
@@ -960,12 +948,12 @@ def test_stub_and_answer_in_one_cell_begin_anew_each_time(
     rotation: Rotation, presses: list[str]
 ) -> None:
     notebook = nbformat.read(FOLDER / "03-certificate.ipynb", as_version=4)
-    stub = cells(notebook)["rotation"].source.removesuffix("...")
+    cell = cells(with_answers(notebook))["rotation"].source
     names: dict[str, Any] = {"aws": rotation.account, "iot": rotation.iot, "files": rotation.files}
     names |= {"certificate": certificate, "button_policy": "my-rights"}
     names["button"] = thing.find(rotation.iot, "my-button")
     for _ in range(2):
-        exec(stub + answer(notebook, "rotation"), names)
+        exec(cell, names)
         assert check.rotation(rotation.account, "my-button", names["old_id"]).passed
 
 
@@ -999,7 +987,7 @@ def test_a_press_that_is_refused_is_told(
         def fail(_device: object, problem: Exception = problem) -> None:
             raise problem
 
-        monkeypatch.setattr(check, "press", fail)
+        monkeypatch.setattr(working, "press", fail)
         told(rotation.check(), f"A press is refused: {str(problem).rstrip('.')}.")
 
 
@@ -1145,7 +1133,7 @@ WRONG_LIVES: list[tuple[Callable[[Dark], None], str]] = [
     (other_rights(POSTED), "The button may not connect as my-dark-button"),
     (
         other_rights(policy.intended("eu-west-1", "123456789012", SERIAL)),
-        "It may also connect as another. It need not.",
+        "It may also connect as another client. It need not.",
     ),
     (dark_thing_anew({"serialNumber": FIRST, **OURS}), f"carries the serial number {FIRST}"),
     (wired_elsewhere, "is not attached to the Thing my-dark-button"),

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from helpers import button, certificate, check, closing, policy, thing
+from exercises import check
+from helpers import button, certificate, closing, policy, thing
 from helpers.account import Account
 from helpers.button import Device, Refused
 from helpers.errors import LessonError

@@ -129,7 +129,6 @@ def test_what_is_missing_comes_again_and_what_is_new_comes_too(notebooks: Path) 
     assert listed(copy) == {ONE, TWO, PICTURE, "pictures/new.svg", "mine.ipynb"}
 
 
-@pytest.mark.parametrize("with_git", [True, False])
 def test_a_page_beside_the_notebooks_comes_too_and_needs_no_trust(notebooks: Path) -> None:
     page = notebooks / "troubleshooting.md"
     page.write_text("the first\n")
@@ -141,6 +140,7 @@ def test_a_page_beside_the_notebooks_comes_too_and_needs_no_trust(notebooks: Pat
     assert (copy / page.name).read_text() == "the second\n"
 
 
+@pytest.mark.parametrize("with_git", [True, False])
 def test_what_was_done_in_notebooks_is_not_lost_when_that_is_put_back(
     notebooks: Path, capsys: pytest.CaptureFixture[str], with_git: bool
 ) -> None:

@@ -16,7 +16,7 @@ from publish.notebooks import ROOT
 pytestmark = pytest.mark.long
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-PACKAGES = ("helpers", "iot_policy", "sandbox")
+PACKAGES = ("exercises", "helpers", "iot_policy", "sandbox")
 RUNNING = "{}.{}".format(*sys.version_info)
 OTHERS = [f"3.{minor}" for minor in range(11, 15) if f"3.{minor}" != RUNNING]
 QUICK = [

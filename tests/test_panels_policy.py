@@ -230,7 +230,7 @@ def test_what_else_it_allows_follows_every_change(aws: Account, form: PolicyForm
     assert "<td" in more(form) and "publish on iotbutton/another<" in more(form)
     form.rows[1].action.value = "iot:*"
     assert more(form).count("<tr>") == 1 + len(ACTIONS)
-    assert "change the shadow of another<" in more(form)
+    assert "change the shadow of another Thing<" in more(form)
     form.json.value = "{"
     assert more(form) == ""
 

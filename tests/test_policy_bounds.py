@@ -211,7 +211,7 @@ GUIDE = "https://docs.aws.amazon.com/iot/latest/developerguide/"
         (
             {"Effect": "Allow", "NotAction": "iot:Connect", "Resource": "*"},
             "note, statement 1: Allow with NotAction or NotResource allows everything but what it "
-            "names. For example, it may publish on another.",
+            "names. For example, it may publish on another topic.",
             "security-best-practices.html",
         ),
         (

@@ -21,7 +21,7 @@ from iot_policy import (
 )
 from iot_policy.patterns import split_pattern
 from iot_policy.resources import is_name
-from iot_policy.vocabulary import ACTIONS
+from iot_policy.vocabulary import ACTIONS, NOUNS
 
 LAW = settings(deadline=None)  # a busy machine is not a broken law
 WHERE = {"region": "eu-west-1", "account": "123456789012"}
@@ -88,8 +88,8 @@ RIGHT = [
     [
         (says("iot:Subscribe", "topicfilter/iotbutton/*"), "subscribe to iotbutton/another/answer"),
         (says("iot:Subscribe", "topicfilter/*/answer"), "subscribe to iotbutton/another/answer"),
-        (says("iot:UpdateThingShadow", "*"), "change the shadow of another"),
-        (says("iot:UpdateThingShadow", "thing/*"), "change the shadow of another"),
+        (says("iot:UpdateThingShadow", "*"), "change the shadow of another Thing"),
+        (says("iot:UpdateThingShadow", "thing/*"), "change the shadow of another Thing"),
         (says("iot:UpdateThingShadow", "thing/button"), "change the shadow of button"),
         (says("iot:Subscribe", "topicfilter/#"), "subscribe to #"),
         (
@@ -109,12 +109,12 @@ RIGHT = [
             says("iot:*", f"topic/iotbutton/{SERIAL}"),
             f"publish a retained message on iotbutton/{SERIAL}",
         ),
-        (says("iot:Connect", "client/*"), "connect as another"),
+        (says("iot:Connect", "client/*"), "connect as another client"),
         (says("iot:Connect", "client/button?"), "connect as buttonx"),
-        (says("iot:Connect", "client/${iot:ClientId}"), "connect as another"),
+        (says("iot:Connect", "client/${iot:ClientId}"), "connect as another client"),
         (says("IOT:CONNECT", "client/a/b"), "connect as a/b"),
         (says("iot:Publish", "topic/secret", not_resource=True), "publish on iotbutton/another"),
-        (says("iot:AssumeRoleWithCertificate", "rolealias/*"), "get the credentials of another"),
+        (says("iot:AssumeRoleWithCertificate", "rolealias/*"), "get the credentials of another role alias"),
         (says("iot:ListRetainedMessages", "*"), "list all retained messages"),
         (
             {"Effect": "Allow", "NotAction": ["iot:[CP]*", "iot:Connect"], "Resource": "*"},
@@ -165,9 +165,9 @@ def test_statements_may_stand_in_several_policies():
 def test_every_action_has_a_witness_of_its_type_and_a_sentence(action):
     found = compared([says(action, "*")], [])
     kind = ACTIONS[action].resource_type
-    name = "$aws/things/another/shadow/update" if action == "iot:Publish" else "another"
     assert found.witness.action == action
-    assert found.witness.resource == ("*" if kind == "*" else f"{ARN}{kind}/{name}")
+    assert found.witness.resource == ("*" if kind == "*" else f"{ARN}{kind}/another")
+    name = "" if kind == "*" else f"another {NOUNS[kind]}"
     assert str(found) == f"It may also {ACTIONS[action].may.format(name)}."
 
 
@@ -339,7 +339,7 @@ def test_within_whatever_is_not_known(ours, theirs):
         (
             [may(MINE)],
             [may("topic/b")],
-            "Whether it may also publish on another depends on iot:ClientId.",
+            "Whether it may also publish on another topic depends on iot:ClientId.",
         ),
         (
             [may("topic/${iot:ClientId}/x")],
@@ -354,7 +354,7 @@ def test_within_whatever_is_not_known(ours, theirs):
         (
             [says("iot:Connect", "client/*", condition={"StringEquals": {"iot:ClientId": "a"}})],
             [says("iot:Connect", "client/a")],
-            "Whether it may also connect as another depends on iot:ClientId.",
+            "Whether it may also connect as another client depends on iot:ClientId.",
         ),
     ],
 )
@@ -464,17 +464,17 @@ AS_BUTTON = says("iot:Connect", "client/button")
         (ANYONE, AS_BUTTON, connection(), "It allows nothing more."),
         (ANYONE, AS_BUTTON, {f"{THING}ThingName": "button"}, "It allows nothing more."),
         (AS_THING, says("iot:Connect", "client/b"), connection(), "It may also connect as button."),
-        (AS_CLIENT, AS_BUTTON, connection(), "It may also connect as another."),
+        (AS_CLIENT, AS_BUTTON, connection(), "It may also connect as another client."),
         (ANYONE, may(), connection(), "It may also connect as button."),
         (UNATTACHED, may(), connection("another", [NAMESAKE]), "It may also connect as x."),
-        (AS_CLIENT, AS_BUTTON, {}, "It may also connect as another."),
-        (UNATTACHED, AS_BUTTON, connection(), "It may also connect as another."),
+        (AS_CLIENT, AS_BUTTON, {}, "It may also connect as another client."),
+        (UNATTACHED, AS_BUTTON, connection(), "It may also connect as another client."),
         (UNATTACHED, UNATTACHED, {f"{THING}IsAttached": "true"}, "It allows nothing more."),
         (
             UNATTACHED,
             AS_BUTTON,
             {f"{THING}IsAttached": "true"},
-            f"Whether it may also connect as another depends on {THING}IsAttached.",
+            f"Whether it may also connect as another client depends on {THING}IsAttached.",
         ),
         (
             UNATTACHED,
@@ -486,13 +486,13 @@ AS_BUTTON = says("iot:Connect", "client/button")
             ANYONE,
             AS_BUTTON,
             connection(things=()),
-            f"Whether it may also connect as another depends on {THING}IsAttached.",
+            f"Whether it may also connect as another client depends on {THING}IsAttached.",
         ),
         (
             ANYONE,
             AS_BUTTON,
             {"iot:ClientId": "button"},
-            f"Whether it may also connect as another depends on {THING}IsAttached.",
+            f"Whether it may also connect as another client depends on {THING}IsAttached.",
         ),
     ],
 )

@@ -226,7 +226,7 @@ def test_the_example_is_one_that_nothing_else_allows():
     assert first.endswith("For example, it may publish on beside.")  # as each would do alone
     assert second == first
     ((_, _, alone),) = found(document(CONNECT, PUBLISH, WIDE))
-    assert alone.endswith("For example, it may publish on another.")
+    assert alone.endswith("For example, it may publish on another topic.")
     ((_, _, listed),) = found(document(CONNECT, statement("iot:Publish", [f"{TOPIC}a/b", "*"])))
     assert listed.endswith("For example, it may publish on a/another.")
 

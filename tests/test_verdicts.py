@@ -65,7 +65,9 @@ def test_what_the_posts_json_grants_beyond_its_prose(aws: Account) -> None:
         for each in (posted, intended)
     ]
     assert verdicts == ["ALLOWED", "IMPLICIT_DENY"]
-    assert rows(policy.beyond(intended, posted, **where)) == [["iot:Connect", "connect as another"]]
+    assert rows(policy.beyond(intended, posted, **where)) == [
+        ["iot:Connect", "connect as another client"]
+    ]
 
 
 def test_nothing_more_is_said_only_where_it_is_proved(aws: Account) -> None:

@@ -191,7 +191,8 @@ def test_nobody_takes_more_than_their_share(room: Room, wrong: dict[str, list[st
 
 
 SECOND_BUTTON = """
-from helpers import account, check, thing
+from exercises import check
+from helpers import account, thing
 aws = account.connect()
 thing.register(aws.iot, aws.name("second-button"), serial="G030JF053216F1BS")
 check.second_button(aws)

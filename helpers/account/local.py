@@ -12,7 +12,6 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.loaders import Loader
 
 from helpers.account.learner import checked
-from helpers.account.ledger import record_certificates
 from helpers.account.model import Account
 from helpers.errors import not_connected
 from sandbox import process
@@ -77,6 +76,8 @@ def open_account(
         access_key: The access key id that opens the account.
         learner: What every name begins with.
     """
+    from helpers.account.ledger import record_certificates  # loads with the first connection
+
     iot = _client(sandbox, access_key)
     line.carry(iot)
     record_certificates(iot, KEYS)

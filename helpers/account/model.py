@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helpers.account.ledger import Ledger
 from sandbox.line import Line, Refusal
 
 if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient
+
+    from helpers.account.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,10 @@ class Account:
         return f"{self.learner}-" if self.shared else ""
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> "Ledger":
         """The certificates that the lesson made here."""
+        from helpers.account.ledger import Ledger  # with the first certificate, not the first line
+
         return Ledger(self.key_folder)
 
     def name(self, what: str) -> str:

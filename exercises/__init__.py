@@ -1,0 +1,1 @@
+"""The exercises: what each begins with, and the check that says whether it is done."""

@@ -1,0 +1,69 @@
+"""What a check says: whether an exercise is done, what was proved, or what is wrong first."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from helpers.account import Account
+from helpers.table import verdict_box
+
+
+@dataclass(frozen=True)
+class Result:
+    """Whether an exercise is done: what was proved, or what is wrong first."""
+
+    missing: str = ""
+    """What is wrong; empty where the exercise is done."""
+    cure: str = ""
+    proved: str = ""
+    next: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the exercise is done."""
+        return not self.missing
+
+    def __repr__(self) -> str:
+        return " ".join(self._words())
+
+    def _repr_html_(self) -> str:
+        heading, *sentences = self._words()
+        return verdict_box(self.passed, heading, sentences).html
+
+    def _words(self) -> list[str]:
+        if self.passed:
+            return ["Well done.", self.proved, self.next]
+        return ["Not yet.", self.missing, "For the cure, add .cure to this line."]
+
+
+class NotYet(Exception):
+    """What is wrong, and how to put it right: the first two fields of a result."""
+
+
+def want(right: object, missing: str, cure: str) -> None:
+    """Raise what is wrong, unless *right* holds."""
+    if not right:
+        raise NotYet(missing, cure)
+
+
+_P = ParamSpec("_P")
+_Look = Callable[Concatenate[Account, _P], None]
+_Check = Callable[Concatenate[Account, _P], Result]
+
+
+def exercise(name: str, proved: str, then: str) -> Callable[[_Look[_P]], _Check[_P]]:
+    """Make a check of a function that raises what is wrong; where nothing is, record it as done."""
+
+    def decorate(look: _Look[_P]) -> _Check[_P]:
+        def check(account: Account, /, *args: _P.args, **kwargs: _P.kwargs) -> Result:
+            try:
+                look(account, *args, **kwargs)
+            except NotYet as problem:
+                return Result(*problem.args)
+            account.passed(name)
+            return Result(proved=proved, next=then)
+
+        return wraps(look)(check)
+
+    return decorate
