@@ -224,7 +224,7 @@ GUIDE = "https://docs.aws.amazon.com/iot/latest/developerguide/"
             statement("iot:Subscribe", "arn:aws:iot:eu-west-1:123456789012:topicfilter/*"),
             "warning, statement 1: iot:Subscribe on topicfilter/* allows every topic filter, # "
             "included: name one, topicfilter/<topic filter>. For example, it may subscribe to "
-            "another.",
+            "another topic filter.",
             "audit-chk-iot-policy-permissive.html",
         ),
         (

@@ -114,7 +114,10 @@ RIGHT = [
         (says("iot:Connect", "client/${iot:ClientId}"), "connect as another client"),
         (says("IOT:CONNECT", "client/a/b"), "connect as a/b"),
         (says("iot:Publish", "topic/secret", not_resource=True), "publish on iotbutton/another"),
-        (says("iot:AssumeRoleWithCertificate", "rolealias/*"), "get the credentials of another role alias"),
+        (
+            says("iot:AssumeRoleWithCertificate", "rolealias/*"),
+            "get the credentials of another role alias",
+        ),
         (says("iot:ListRetainedMessages", "*"), "list all retained messages"),
         (
             {"Effect": "Allow", "NotAction": ["iot:[CP]*", "iot:Connect"], "Resource": "*"},
