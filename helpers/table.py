@@ -47,7 +47,8 @@ class Judged:
     def html(self) -> str:
         """The same with its colour."""
         shown = escape(str(self)).replace(" ", "&nbsp;", 1)
-        return f'<span style="{_STYLES[self.right]}1px 6px">{shown}</span>'
+        style = f"{_STYLES[self.right]}1px 6px; overflow-wrap: anywhere"  # at 200 %, six columns
+        return f'<span style="{style}">{shown}</span>'
 
 
 def verdict_box(right: bool, heading: str, sentences: Sequence[str] = ()) -> Readable:

@@ -15,7 +15,8 @@ from sandbox import process
 WORK = "work"
 """The folder of the copy, beside ``notebooks/``."""
 SETTINGS = Path(__file__).with_name("settings")
-"""What JupyterLab is told: no news, and long lines of code go on in the next, at 200 % too."""
+"""What JupyterLab is told: no news; long lines of code go on in the next, at 200 % too; a page of
+text opens as one reads it."""
 
 
 class NoCopyError(Exception):
