@@ -77,7 +77,7 @@ def second_button(account: Account) -> None:
             not problem,
             f"The Thing {name} {problem}{why}. create_thing changes no Thing that is there: "
             "iot.delete_thing(thingName=second), then register it again.",
-            cure,
+            f"First iot.delete_thing(thingName={name!r}). Then: {cure}",
         )
 
 
@@ -148,7 +148,7 @@ def answers(account: Account, button: Thing, document: Mapping[str, Any]) -> Non
 @exercise(
     "rotation",
     "The new certificate works: a press went through, and its policy allows what is wanted and "
-    "nothing else. The old one is gone, and at no moment was the button without.",
+    "nothing else. The old one is gone, and the button was never without one.",
     "Next: notebook 04, a press that you see arrive.",
 )
 def rotation(account: Account, thing_name: str, old_id: str) -> None:
@@ -170,7 +170,7 @@ def rotation(account: Account, thing_name: str, old_id: str) -> None:
     cure = f"{anew} Then make room, issue a new one, and only then retire the old one."
     has, gap = _replay(account.ledger.changes(), thing_name, str(old_id), new.certificate_id)
     before = has[str(old_id)]
-    known = f"The lesson has no record of a certificate {old_id!r:.12}…. {anew}"
+    known = f"The lesson has no record of a certificate {str(old_id):.8}…. {anew}"
     want("made" in before, known, cure)
     old = certificate.find(account.iot, old_id)
     if old:

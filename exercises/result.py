@@ -34,7 +34,7 @@ class Result:
     def _words(self) -> list[str]:
         if self.passed:
             return ["Well done.", self.proved, self.next]
-        return ["Not yet.", self.missing, "For the cure, add .cure to this line."]
+        return ["Not yet.", self.missing, "For the cure, run the check with .cure at its end."]
 
 
 class NotYet(Exception):
@@ -62,7 +62,7 @@ def exercise(name: str, proved: str, then: str) -> Callable[[_Look[_P]], _Check[
             except NotYet as problem:
                 return Result(*problem.args)
             account.passed(name)
-            return Result(proved=proved, next=then)
+            return Result(cure="Nothing is wrong.", proved=proved, next=then)
 
         return wraps(look)(check)
 

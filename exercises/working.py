@@ -77,9 +77,10 @@ def in_working_order(account: Account, name: str, serial: str = "") -> Certifica
     if button is None:
         raise NotYet(f"There is no Thing {name}.", f"thing.register(iot, {name!r}) makes it.")
     there = button.attributes.get(thing.SERIAL_ATTRIBUTE)
+    carries = f"the serial number {there}, not its own" if there else "no serial number"
     want(
         there and serial in ("", there),
-        f"The Thing {name} carries the serial number {there}, not its own.",
+        f"The Thing {name} carries {carries}.",
         f"thing.remove(iot, {name!r}), then register it again.",
     )
     another = f"Move {folder} away if it is there, then certificate.issue(aws, ...)."

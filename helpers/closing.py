@@ -139,8 +139,8 @@ def steps(found: Inventory, thing_name: str) -> list[Step]:
             best.certificate_id in saved_ids,
             "03-certificate: a lost key cannot be had again, so issue a new one",
         ),
-        Step("The certificate is active", best.status == "ACTIVE", "03-certificate, Activate"),
-        Step("The policy is attached", bool(best.policies), "03-certificate, Attach a policy"),
+        Step("The certificate is active", best.status == "ACTIVE", "03-certificate, Activate it"),
+        Step("The policy is attached", bool(best.policies), "03-certificate, Attach the policy"),
         Step("The Thing is attached", bool(best.things), "03-certificate, the missing step"),
     ]
 

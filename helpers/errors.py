@@ -8,7 +8,7 @@ ENTRIES = {
     "DeleteConflictException": "It cannot be deleted: it is attached",
     "MalformedPolicyException": "The policy document is malformed",
     "ResourceAlreadyExistsException": "The Thing has other attributes",
-    "ResourceNotFoundException": "What a cell needs is gone",
+    "ResourceNotFoundException": "Cells ran in another order",
     "VersionsLimitExceededException": "There are five versions already",
 }
 """Where troubleshooting.md explains an error of AWS, by its code."""

@@ -227,6 +227,7 @@ def bare(place: Path, **programs: str) -> Clone:
         tools.joinpath(name).chmod(0o755)
     for name in ("tutorial", "pyproject.toml", "requirements.txt"):
         shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / "lab" / "settings", folder / "lab" / "settings")
     return Clone(folder, {"PATH": str(tools)})
 
 
@@ -242,7 +243,7 @@ def test_it_installs_again_when_a_requirement_or_the_folder_has_changed(tmp_path
 
     assert installs()
     assert not installs()
-    for name in ("requirements.txt", "pyproject.toml"):
+    for name in ("requirements.txt", "pyproject.toml", "lab/settings/overrides.json"):
         with clone.folder.joinpath(name).open("a") as file:
             file.write("# changed\n")
         assert installs()

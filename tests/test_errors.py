@@ -70,7 +70,7 @@ def test_nothing_changes_before_the_lesson_connects(outputs: dict[str, NotebookN
 @pytest.mark.parametrize(
     ("name", "kind", "where"),
     [
-        ("aws", "ResourceNotFoundException", 'troubleshooting.md, "What a cell needs is gone"'),
+        ("aws", "ResourceNotFoundException", 'troubleshooting.md, "Cells ran in another order"'),
         ("botocore", "ParamValidationError", "troubleshooting.md"),
     ],
 )

@@ -69,7 +69,7 @@ def told(result: check.Result, sentence: str) -> None:
     """A wrong answer: what is wrong is said at once, and the cure only to who asks for it."""
     said = repr(result)
     assert not result.passed
-    assert re.fullmatch(r"Not yet\. .+\. For the cure, add \.cure to this line\.", said), said
+    assert re.fullmatch(r"Not yet\. .+\. For the cure, run the check with \.cure at its end\.", said), said
     assert sentence in result.missing
     assert result.cure
     assert result.cure not in said
@@ -80,7 +80,7 @@ def test_well_done_looks_like_one() -> None:
     right = check.Result(proved="It allows <all>.", next="Next: more.")
     wrong = check.Result("It allows <all>.", "Narrow it.")
     assert repr(right) == "Well done. It allows <all>. Next: more."
-    assert repr(wrong) == "Not yet. It allows <all>. For the cure, add .cure to this line."
+    assert repr(wrong) == "Not yet. It allows <all>. For the cure, run the check with .cure at its end."
     assert (
         right._repr_html_()
         == table.verdict_box(True, "Well done.", ["It allows <all>.", "Next: more."])._repr_html_()
@@ -89,7 +89,7 @@ def test_well_done_looks_like_one() -> None:
     assert (
         wrong._repr_html_()
         == table.verdict_box(
-            False, "Not yet.", ["It allows <all>.", "For the cure, add .cure to this line."]
+            False, "Not yet.", ["It allows <all>.", "For the cure, run the check with .cure at its end."]
         )._repr_html_()
     )
 

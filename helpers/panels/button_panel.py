@@ -80,7 +80,7 @@ class ButtonPanel(Panel):
         self.single.add_class("iot-round")
         self.double = action("Double press")
         self.long = action("Long press", tooltip="Long press, over 1.5 seconds")
-        self.listening = action("Listen", tooltip="Show messages that others send, too")
+        self.listening = action("Listen", tooltip="Show presses made in cells, too")
         self._others = widgets.VBox([self.double, self.long, self.listening])
         self._others.add_class("iot-presses")
         self.single.on_click(self.press_once)
@@ -178,7 +178,7 @@ class ButtonPanel(Panel):
         """
         self.listening.disabled = False
         reason = f"{why.removesuffix('.')}. " if why else ""
-        text = f"{reason}Nobody listens now; a press begins it."
+        text = f"{reason}No listener now; a press starts one."
         self._silence.value = f'<div class="iot-hint">{escape(text)}</div>'
 
     async def _listen(self) -> None:

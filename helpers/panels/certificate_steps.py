@@ -175,7 +175,7 @@ class CertificateSteps(Panel):
         if self._offer_key:
             text = "The private key is offered now and not again. Keep it to yourself."
         else:
-            text = f"The private key was offered once. It is kept in {files.private_key}."
+            text = f"The private key is offered once only. It is kept in {files.private_key}."
         return f'<div class="iot-hint">{escape(text)}</div>'
 
 
