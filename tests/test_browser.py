@@ -58,7 +58,11 @@ def click_through(desk: Desk) -> float:
     """
     page, begun = desk.page(), time.monotonic()
     notebook = Notebook(page, desk.address, "01-thing")
-    notebook.run("connect", "panel")
+    notebook.run("connect", "trial")
+    panel = notebook.panel("A button that works", cell="trial")
+    panel.get_by_role("button", name="Press", exact=True).click()
+    panel.get_by_text('"clickType": "SINGLE"').wait_for()
+    notebook.run("trial-remove", "panel")
     panel = notebook.panel("Register a Thing")
     panel.get_by_role("button", name="Create thing").click()
     panel.get_by_text("The registry has the Thing my-button.").wait_for()

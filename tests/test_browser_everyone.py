@@ -54,7 +54,9 @@ def test_the_whole_lesson_by_keyboard_alone(empty_desk: Desk) -> None:
             go_to(notebook, each)
         page.locator(".iot-panel:visible .iot-title").last.wait_for()
 
-    begin("01-thing", "connect", "panel")
+    begin("01-thing", "connect", "trial")
+    press(page, "Press", '"clickType": "SINGLE"')
+    begin("01-thing", "trial-remove", "panel")
     tab_to(page, "Name")
     keys.press("Control+A")
     keys.type("my button")
