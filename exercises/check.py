@@ -170,7 +170,7 @@ def rotation(account: Account, thing_name: str, old_id: str) -> None:
     cure = f"{anew} Then make room, issue a new one, and only then retire the old one."
     has, gap = _replay(account.ledger.changes(), thing_name, str(old_id), new.certificate_id)
     before = has[str(old_id)]
-    known = f"The lesson has no record of a certificate {str(old_id):.8}…. {anew}"
+    known = f"The lesson has no record of a certificate {old_id!s:.8}…. {anew}"
     want("made" in before, known, cure)
     old = certificate.find(account.iot, old_id)
     if old:
