@@ -75,7 +75,11 @@ def test_killed_in_the_lesson(kind: str, carried_out: bool) -> None:
 
 
 @pytest.mark.usefixtures("nowhere")
-@pytest.mark.parametrize("carried_out", [True, False], ids=["answer unheard", "not sent"])
+@pytest.mark.parametrize(
+    "carried_out",
+    [True, pytest.param(False, marks=pytest.mark.long)],
+    ids=["answer unheard", "not sent"],
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_killed_and_cleaned_up_at_once(kind: str, carried_out: bool) -> None:
     """Without finishing the lesson first; and the clean-up is killed in its turn."""
