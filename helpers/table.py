@@ -14,9 +14,9 @@ _STYLES = {
 """Green and red, ground and text together: they read well on a light page and on a dark one."""
 
 # A notebook's own style would right-align each cell, and print a row's first one bold.
-_HEAD = 'th scope="col" style="text-align: left"'
-_FIRST = 'th scope="row" style="font-weight: normal; text-align: left"'
-_CELL = 'td style="text-align: left"'
+_HEAD = 'th scope="col" style="padding: 4px; text-align: left"'
+_FIRST = 'th scope="row" style="font-weight: normal; padding: 4px; text-align: left"'
+_CELL = 'td style="padding: 4px; text-align: left"'
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,10 @@ class Judged:
     @property
     def html(self) -> str:
         """The same with its colour."""
-        shown = escape(str(self)).replace(" ", "&nbsp;", 1)
-        style = f"{_STYLES[self.right]}1px 6px; overflow-wrap: anywhere"  # at 200 %, six columns
-        return f'<span style="{style}">{shown}</span>'
+        # At 200 %, six columns find room only where IMPLICIT_DENY may break.
+        shown = escape(str(self)).replace(" ", "&nbsp;", 1).replace("_", "_<wbr>")
+        form = "1px 3px; display: inline-block; font-size: 0.9em"
+        return f'<span style="{_STYLES[self.right]}{form}">{shown}</span>'
 
 
 def verdict_box(right: bool, heading: str, sentences: Sequence[str] = ()) -> Readable:
