@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from operator import eq, ge, gt, le, lt
@@ -19,6 +19,7 @@ Prepare = Callable[[str, bool], Pattern]
 """Makes a policy's value ready; told whether variables are replaced. ValueError: not a value."""
 
 _VALUES_KEPT = 64
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _equals(text: str, variables: bool) -> Pattern:
@@ -72,11 +73,8 @@ def _compared(
     def holds(value: str) -> bool:
         try:
             return compare(read(value), wanted)
-        except (
-            ValueError,
-            OverflowError,
-        ):  # a Thing's attribute may hold any text: it equals no number
-            return False
+        except (ValueError, OverflowError):
+            return False  # a Thing's attribute may hold any text: it equals no number
 
     return Pattern(text, (), lambda value, _: holds(value))
 
@@ -84,7 +82,8 @@ def _compared(
 def _moment(text: str) -> datetime:
     """ISO 8601, or seconds since 1970. Without a zone it is UTC."""
     if text.isdigit():
-        return datetime.fromtimestamp(int(text), UTC)
+        # Not fromtimestamp(): of a far year it raises OSError, from the system's C library.
+        return _EPOCH + timedelta(seconds=int(text))
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

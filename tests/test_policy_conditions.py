@@ -1,9 +1,13 @@
 """Conditions, by IAM's rules."""
 
+from contextlib import suppress
+
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from iot_policy import MalformedPolicy, Request, decide, document, parse, statement, to_json
-from iot_policy.conditions import compile_conditions
+from iot_policy.conditions import OPERATORS, compile_conditions
 
 FLOOR = "iot:Connection.Thing.Attributes[floor]"
 ID = "iot:ClientId"
@@ -45,6 +49,9 @@ def holds(operator, key, wanted, context):
         ("DateGreaterThan", "2020-01-01T00:00:00Z", "1577836801", True),
         ("DateEquals", "2020-01-01T01:00:00+01:00", "2020-01-01T00:00:00Z", True),
         ("DateNotEquals", "2020-01-01", "2020-01-01", False),
+        ("DateLessThan", "253402300799", "2020-01-01", True),  # the last second of 9999
+        ("DateLessThan", "2020-01-01", "67768036191676800", False),  # C's library: OSError
+        ("DateNotEquals", "2020-01-01", "67768036191676800", True),
         ("IpAddress", "10.0.0.0/8", "10.1.2.3", True),
         ("IpAddress", ["192.168.0.0/16", "10.0.0.1"], "10.0.0.1", True),
         ("IpAddress", "10.0.0.0/8", "::1", False),
@@ -184,6 +191,8 @@ def test_a_policy_of_the_old_version_has_no_variables():
         ("NumericEquals", FLOOR, "three", "three"),
         ("DateEquals", FLOOR, "tomorrow", "tomorrow"),
         ("DateEquals", FLOOR, "9" * 30, "DateEquals"),
+        ("DateLessThan", FLOOR, "100000000000000000", "DateLessThan"),
+        ("DateLessThan", FLOOR, "9" * 1500, "DateLessThan"),
         ("IpAddress", "aws:SourceIp", "10.0.0", "10.0.0"),
         ("ArnEquals", "iot:LastWillTopic", "topic/a", "is not an ARN"),
         ("Null", ID, "maybe", "Null"),
@@ -195,3 +204,25 @@ def test_what_is_not_known_is_refused_by_name(operator, key, wanted, named):
         parse("P", text)
     assert named in str(caught.value)
     assert caught.value.statement == 1
+
+
+HOSTILE = st.one_of(
+    st.text(max_size=8),
+    st.text("0123456789.:/-+eTZ_infa²٣%* ${}", max_size=24),
+    st.integers(-(10**30), 10**30).map(str),
+    st.sampled_from(["67768036191676800", "1e999", "nan", "0001-01-01T00:00+23:59", "::%a/0"]),
+    st.sampled_from(["9999-12-31T23:59-23:59", "9" * 1900, "::/-1", "arn:::::"]),
+)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.sampled_from(sorted(OPERATORS)), HOSTILE, HOSTILE)
+@example("DateLessThan", "100000000000000000", "")
+@example("DateLessThan", "2020-01-01", "100000000000000000")
+def test_no_text_raises_anything_but_malformed_policy(operator, wanted, value):
+    """A device's Thing may have any attribute, and a learner may type any condition."""
+    with suppress(MalformedPolicy):
+        policy = document(statement("*", "*", condition={operator: {FLOOR: wanted}}))
+        parsed = parse("P", to_json(policy))
+        request = Request("iot:Connect", f"{ARN}client/a", {FLOOR: value})
+        assert decide([parsed], request).verdict in ("ALLOWED", "IMPLICIT_DENY")
