@@ -2,7 +2,8 @@
 
 Such a request is a *witness*. For each action, names of resources are tried, shortest first: every
 one, or one that no pattern tells apart from it (:mod:`iot_policy.resources`). So the answer is
-exact. A condition or a variable whose value is not known is a *fact* that may be so or not: see
+exact. A condition on the client id is one on the name, for a client that connects. Any other
+condition, or a variable, whose value is not known is a *fact* that may be so or not: see
 :func:`_differ`. *Within* is said only where no fact can change it.
 """
 
@@ -14,6 +15,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from iot_policy.arns import arn
+from iot_policy.conditions import Condition, read_operator
 from iot_policy.decision import Policy, Request, decide
 from iot_policy.documents import VERSIONS
 from iot_policy.patterns import Context, Part, split_pattern
@@ -243,6 +245,16 @@ def _compare(policies: Sequence[Policy], reference: Sequence[Policy], case: _Cas
     return Comparison("NOT_SHOWN", reason=f"Whether it may also {may} depends on {keys}.")
 
 
+class _NameTest(NamedTuple):
+    """A condition on the client id of a client that connects: that is the name itself."""
+
+    globs: frozenset[Glob]
+    negated: bool
+
+    def holds(self, fits: Set[Glob]) -> bool:
+        return self.globs.isdisjoint(fits) == self.negated
+
+
 class _Rule(NamedTuple):
     """A statement about the action whose conditions hold, as far as they are known."""
 
@@ -253,9 +265,13 @@ class _Rule(NamedTuple):
     """Its conditions that are not known."""
     missing: frozenset[str]
     """The context keys that it asks for and that are not known."""
+    names: tuple[_NameTest, ...] = ()
+    """Its conditions on the client id, where that is the name that is asked for."""
 
     def ways(self, fits: Set[Glob]) -> Iterator[_Facts]:
         """Yield each set of facts by which it applies to a name that fits these patterns."""
+        if not all(test.holds(fits) for test in self.names):
+            return
         globs = [glob for glob in self.globs if glob in fits]
         unsure = [glob for glob in globs if any(part.kind == "variable" for part in glob)]
         if self.not_resource:
@@ -266,7 +282,8 @@ class _Rule(NamedTuple):
                 yield self.facts | ({(glob, True)} if glob in unsure else set())
 
 
-def _rules(policies: Sequence[Policy], action: str, known: Context) -> Iterator[_Rule]:
+def _rules(policies: Sequence[Policy], case: _Case) -> Iterator[_Rule]:
+    action, known = case.action, case.known
     detached = known.get(_ATTACHED) == "false"
 
     def unknown(keys: Iterable[str]) -> set[str]:
@@ -276,7 +293,9 @@ def _rules(policies: Sequence[Policy], action: str, known: Context) -> Iterator[
         substitute = policy.version == VERSIONS[0]
         for statement in policy.statements:
             named = any(pattern.matches(action.lower(), {}) for pattern in statement.actions)
-            needs = [(c, unknown({c.key, *c.needs})) for c in statement.conditions]
+            asked = [(c, unknown({c.key, *c.needs})) for c in statement.conditions]
+            tests = [_name_test(c, n, substitute, case) for c, n in asked]
+            needs = [each for each, test in zip(asked, tests, strict=True) if not test]
             if named == statement.not_action or not all(n or c.holds(known) for c, n in needs):
                 continue
             missing = unknown(statement.variables)
@@ -290,13 +309,37 @@ def _rules(policies: Sequence[Policy], action: str, known: Context) -> Iterator[
                 not_resource=statement.not_resource,
                 facts=frozenset((fact, True) for fact in facts),
                 missing=frozenset(missing.union(*(n for _, n in needs))),
+                names=tuple(test for test in tests if test),
             )
 
 
-def _fill_in(text: str, substitute: bool, known: Context, missing: Set[str]) -> Glob:
+def _name_test(
+    condition: Condition, missing: Set[str], substitute: bool, case: _Case
+) -> _NameTest | None:
+    """Make a condition one on the name; ``None`` where it is none, or compares what is unknown."""
+    _, operator, _ = read_operator(condition.operator)
+    like = operator in ("StringLike", "StringNotLike")
+    plain = operator in ("StringEquals", "StringNotEquals")
+    if case.action != "iot:Connect" or condition.key != _CLIENT_ID or not (like or plain):
+        return None
+    if not missing <= {_CLIENT_ID} or _CLIENT_ID in case.known:
+        return None
+    fixed = Part("text", case.fixed)
+    filled = [
+        _fill_in(value, substitute, case.known, missing, wildcards=like)
+        for value in condition.values
+    ]
+    globs = frozenset((fixed, *parts) for parts in filled if parts)
+    own = any(part.kind == "variable" for glob in globs for part in glob)
+    return None if own else _NameTest(globs, "Not" in operator)
+
+
+def _fill_in(
+    text: str, substitute: bool, known: Context, missing: Set[str], *, wildcards: bool = True
+) -> Glob:
     """Put the known values into a pattern; empty, as it matches nothing, where there is none."""
     parts = []
-    for part in split_pattern(text, variables=substitute):
+    for part in split_pattern(text, wildcards=wildcards, variables=substitute):
         if part.kind == "variable" and part.text not in missing:
             value = known.get(part.text)
             if not isinstance(value, str):
@@ -340,11 +383,12 @@ class _Question:
         self, policies: Sequence[Policy], reference: Sequence[Policy], case: _Case
     ) -> None:
         self._case = case
-        self._ours = tuple(_rules(policies, case.action, case.known))
-        self._theirs = tuple(_rules(reference, case.action, case.known))
+        self._ours = tuple(_rules(policies, case))
+        self._theirs = tuple(_rules(reference, case))
         self._rules = (*self._ours, *self._theirs)
         but: Glob = (Part("text", case.fixed + case.but),)
         globs = [glob for rule in self._rules for glob in rule.globs]
+        globs += [glob for rule in self._rules for test in rule.names for glob in test.globs]
         self._automaton = Automaton(case.kind, case.fixed, [*globs, but])
         self._differ = cache(
             lambda fits: but not in fits and _differ(self._ours, self._theirs, fits)

@@ -27,7 +27,7 @@ LAW = settings(deadline=None)  # a busy machine is not a broken law
 WHERE = {"region": "eu-west-1", "account": "123456789012"}
 ARN = "arn:aws:iot:eu-west-1:123456789012:"
 SERIAL = "G030JF055364XVRB"
-THING = "iot:Connection.Thing."
+ID, THING = "iot:ClientId", "iot:Connection.Thing."
 IS_ATTACHED = {"Bool": {f"{THING}IsAttached": "true"}}
 BUTTON = AttachedThing("button", None, {"serialNumber": SERIAL})
 
@@ -355,7 +355,13 @@ def test_within_whatever_is_not_known(ours, theirs):
             f"{DEPENDS} iot:ClientId and iot:DomainName.",
         ),
         (
-            [says("iot:Connect", "client/*", condition={"StringEquals": {"iot:ClientId": "a"}})],
+            [
+                says(
+                    "iot:Connect",
+                    "client/*",
+                    condition={"StringEqualsIgnoreCase": {ID: "a"}},
+                )
+            ],
             [says("iot:Connect", "client/a")],
             "Whether it may also connect as another client depends on iot:ClientId.",
         ),
@@ -515,6 +521,42 @@ def test_under_another_client_id_the_thing_gives_no_values():
 def test_other_requests_are_made_under_the_known_client_id():
     found = compared([may("topic/*")], [may(MINE)], context=connection())
     assert found.witness.context == connection()
+
+
+def by_id(condition, name="client/*"):
+    return says("iot:Connect", name, condition=condition)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "sentence"),
+    [
+        (by_id({"StringEquals": {ID: "button"}}), AS_BUTTON, "It allows nothing more."),
+        (by_id({"StringEquals": {ID: "button"}}, "*"), AS_BUTTON, "It allows nothing more."),
+        (AS_BUTTON, by_id({"StringEquals": {ID: "button"}}), "It allows nothing more."),
+        (by_id({"StringLike": {ID: "b*n"}}), says("iot:Connect", "client/b*n"), None),
+        (
+            by_id({"StringEquals": {ID: ["button", "b"]}}),
+            AS_BUTTON,
+            "It may also connect as b.",
+        ),
+        (by_id({"StringLike": {ID: "button*"}}), AS_BUTTON, "It may also connect as buttonx."),
+        (by_id({"StringEquals": {ID: "b*"}}), AS_BUTTON, "It may also connect as b*."),
+        (
+            by_id({"StringNotEquals": {ID: "button"}}),
+            AS_BUTTON,
+            "It may also connect as another client.",
+        ),
+        (AS_BUTTON, by_id({"StringNotLike": {ID: "b*"}}), "It may also connect as button."),
+        (by_id({"StringEquals": {ID: f"${{{THING}ThingName}}"}}), AS_BUTTON, None),
+        (by_id({"StringEquals": {ID: "button"}, **NETWORK}), AS_BUTTON, None),
+    ],
+)
+@pytest.mark.parametrize("context", [{}, connection(), connection(things=())])
+def test_a_condition_on_the_client_id_is_one_on_the_name(ours, theirs, sentence, context):
+    if f"{THING}ThingName" in str(ours) and context.get(f"{THING}IsAttached") != "true":
+        return  # that is not known
+    found = compared([ours], [theirs], context=context)
+    assert str(found) == (sentence or "It allows nothing more.")
 
 
 # Words for people.
@@ -717,6 +759,42 @@ def test_within_and_witness_are_what_decide_says(data):
             assert allows(policy(*theirs), request) or found.verdict != "WITHIN"
     if found.witness and found.witness.action != "iot:Connect":
         assert found.witness.context == context
+
+
+OF_CLIENTS = st.lists(
+    st.builds(
+        says,
+        st.just("iot:Connect"),
+        st.sampled_from(["*", "client/*", "client/a*", "client/?", "client/b"]),
+        effect=st.sampled_from(["Allow", "Allow", "Deny"]),
+        not_resource=st.sampled_from([False, False, False, True]),
+        condition=st.dictionaries(
+            st.builds(
+                "{}String{}{}".format,
+                st.sampled_from(["", "", "ForAllValues:", "ForAnyValue:"]),
+                st.sampled_from(["Equals", "NotEquals", "Like", "NotLike"]),
+                st.sampled_from(["", "", "IfExists"]),
+            ),
+            st.fixed_dictionaries(
+                {ID: st.lists(st.sampled_from(["a", "b", "*", "a*", "?b", "", "${*}"]), max_size=2)}
+            ),
+            max_size=2,
+        ),
+    ),
+    max_size=3,
+)
+CLIENTS = ["".join(each) for n in (1, 2) for each in product("abx*", repeat=n)]
+
+
+@settings(LAW, max_examples=40)
+@given(OF_CLIENTS, OF_CLIENTS, st.sampled_from([{}, {ID: "a"}, {ID: "c", f"{THING}x": ()}]))
+def test_who_may_connect_by_its_client_id_is_always_decided(ours, theirs, context):
+    found = compared(ours, theirs, context=context)
+    assert found.verdict != "NOT_SHOWN"
+    requests = [Request("iot:Connect", f"{ARN}client/{name}", {ID: name}) for name in CLIENTS]
+    one, other = policy(*ours), policy(*theirs)
+    more = any(allows(one, request) and not allows(other, request) for request in requests)
+    assert more == (found.verdict == "NOT_WITHIN")
 
 
 @pytest.mark.long
