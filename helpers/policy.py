@@ -7,7 +7,7 @@ answers become what a notebook shows.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import iot_policy
 from helpers.errors import LessonError
@@ -121,7 +121,7 @@ def put_in_force(iot: "IoTClient", name: str, document: dict[str, Any]) -> None:
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_CreatePolicyVersion.html
     """
-    text = to_json(document)
+    text = _text(document)
     check(text)
     try:
         iot.create_policy(policyName=name, policyDocument=text, tags=TAGS)
@@ -206,12 +206,24 @@ def _delete_version(iot: "IoTClient", name: str, version_id: str) -> None:
         iot.delete_policy_version(policyName=name, policyVersionId=version_id)
 
 
+def _malformed(problem: object) -> LessonError:
+    return LessonError(str(problem), entry="The policy document is malformed")
+
+
+def _text(document: object) -> str:
+    """Return a document's JSON text; raise LessonError where it cannot be written as JSON."""
+    try:
+        return document if isinstance(document, str) else to_json(cast(Any, document))
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise _malformed(f"This is no policy document: {problem}.") from problem
+
+
 def check(text: str) -> dict[str, Any]:
     """Read a policy document; raise LessonError where AWS would refuse to store it."""
     try:
-        return iot_policy.check(text)
+        return iot_policy.check(_text(text))
     except iot_policy.MalformedPolicy as problem:
-        raise LessonError(str(problem), entry="The policy document is malformed") from problem
+        raise _malformed(problem) from problem
 
 
 def parse(name: str, text: str) -> Policy:
@@ -225,9 +237,9 @@ def parse(name: str, text: str) -> Policy:
         LessonError: AWS would refuse to store it, or documents no such condition key.
     """
     try:
-        return iot_policy.parse(name, text)
+        return iot_policy.parse(name, _text(text))
     except iot_policy.MalformedPolicy as problem:
-        raise LessonError(str(problem), entry="The policy document is malformed") from problem
+        raise _malformed(problem) from problem
 
 
 def explain(policies: Sequence[Policy], request: Request) -> Readable:
@@ -256,8 +268,11 @@ def lint(
     """Show what is wrong with a policy, before any device asks: a table of findings.
 
     Args: as for :func:`iot_policy.lint`.
+
+    Raises:
+        LessonError: it cannot be written as JSON.
     """
-    found = iot_policy.lint(document, region=region, account=account, attached=attached)
+    found = iot_policy.lint(_text(document), region=region, account=account, attached=attached)
     if not found:
         return Readable("Nothing to say.", "<p>Nothing to say.</p>")
     rows = [(each.severity, each.statement or "all", each.message) for each in found]
@@ -284,7 +299,7 @@ def verdicts(
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_TestAuthorization.html
     """
-    names, wanted = list(policy_names), list(questions.values())
+    names, wanted = list(dict.fromkeys(policy_names)), list(questions.values())
     asked = [{"actionType": kind, "resources": [arn]} for kind, arn, _ in wanted]
     rows: list[list[object]] = [
         [question, "yes" if should else "no"] for question, (*_, should) in questions.items()
@@ -316,7 +331,7 @@ def beyond(
         region: Where the resources are.
         account: Whose they are: 12 digits.
     """
-    given, right = (parse("", to_json(each)) for each in (document, wanted))
+    given, right = (parse("", _text(each)) for each in (document, wanted))
     answers = iot_policy.compare_each([given], [right], region=region, account=account)
     rows = [(action, found.example) for action, found in answers if found.example]
     if not rows:

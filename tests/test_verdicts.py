@@ -1,12 +1,15 @@
 """What a notebook shows of policies: judged verdicts, and what one allows beyond another."""
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from tables import rows
 
 from helpers import policy
 from helpers.account import Account
+from helpers.errors import LessonError
 from iot_policy import Request, decide, statement
 
 SERIAL = "G030JF055364XVRB"
@@ -29,7 +32,7 @@ def test_green_is_as_it_should_be(aws: Account) -> None:
     aws.iot.attach_policy(policyName="posted", target=own)  # left out of the other's column
     shown = policy.verdicts(
         aws.iot,
-        iter(documents),
+        iter([*documents, *documents]),  # one column each
         {
             "connect as itself": ("CONNECT", aws.arn("client", "my-button"), True),
             "connect as another": ("CONNECT", aws.arn("client", "another"), False),
@@ -78,3 +81,23 @@ def test_nothing_more_is_said_only_where_it_is_proved(aws: Account) -> None:
     some = policy.document(statement("iot:Publish", aws.arn("topic", "${iot:ClientId}")))
     ((action, why),) = rows(policy.beyond(some, least, **where))
     assert action == "iot:Publish" and why.endswith("depends on iot:ClientId.")
+
+
+@pytest.mark.parametrize("bad", [{1, 2}, {"Statement": {1}}, {("a", "b"): 1}, b"{}", {}, None, ""])
+def test_what_is_no_policy_document_is_one_line(aws: Account, bad: Any) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: policy.put_in_force(aws.iot, "rights", bad),
+        lambda: policy.beyond(bad, bad, region=aws.region, account=aws.number),
+        lambda: policy.parse("x", bad),
+        lambda: policy.check(bad),
+    ]
+    for call in calls:
+        with pytest.raises(LessonError) as caught:
+            call()
+        assert caught.value.where.endswith('"The policy document is malformed"')
+        assert "\n" not in str(caught.value)
+    if not bad:
+        assert "error" in policy.lint(bad).text
+    else:
+        with pytest.raises(LessonError, match="no policy document"):
+            policy.lint(bad)
