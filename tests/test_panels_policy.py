@@ -39,6 +39,11 @@ def form(aws: Account) -> PolicyForm:
     return panels.policy(aws)
 
 
+def in_force(aws: Account) -> str:
+    found = policy.find(aws.iot, "my-button-policy")
+    return found.text if found else ""
+
+
 def findings(form: PolicyForm) -> str:
     return str(form._findings.value)
 
@@ -307,9 +312,80 @@ def test_advanced_mode_shows_the_json(form: PolicyForm) -> None:
 def test_a_policy_of_somebody_else_is_refused_in_red(aws: Account, form: PolicyForm) -> None:
     theirs = policy.to_json(policy.document(policy.statement("iot:Publish", "*")))
     aws.iot.create_policy(policyName="my-button-policy", policyDocument=theirs)
-    click(form.button)
-    assert not form.outcome.succeeded
+    for _ in range(2):  # the first click finds that there is a policy by now
+        click(form.button)
+        assert not form.outcome.succeeded
+        assert in_force(aws) == theirs
     assert "the lesson did not make" in message(form)
+
+
+def test_the_button_says_what_it_will_do(aws: Account, form: PolicyForm) -> None:
+    assert (form.button.description, form.button.tooltip) == ("Create", "Create the policy")
+    click(form.button)
+    assert form.button.description == "Replace"
+    assert "new version of my-button-policy" in form.button.tooltip
+    for name, says in (("my-other", "Create"), ("", "Create"), ("my-button-policy", "Replace")):
+        form.name.value = name
+        assert form.button.description == says
+    assert panels.policy(aws).button.description == "Replace"
+    policy.remove(aws.iot, "my-button-policy")
+    click(form.button)  # gone by now: nothing is overwritten
+    assert form.outcome.succeeded and "iot-done" in message(form)
+
+
+def test_create_overwrites_nothing(aws: Account, form: PolicyForm) -> None:
+    """A cell has made the policy since the form was shown."""
+    least = json.loads(form.json.value)
+    policy.put_in_force(aws.iot, "my-button-policy", least)
+    form.start.value = "The post's own JSON"
+    click(form.button)
+    assert "There is a policy my-button-policy by now" in message(form)
+    assert not form.outcome.succeeded and form.code == ""
+    assert in_force(aws) == policy.to_json(least)
+    assert form.button.description == "Replace"
+    click(form.button)
+    assert form.outcome.succeeded
+    assert in_force(aws) == form.json.value
+
+
+def test_create_is_not_bothered_by_the_same_policy(aws: Account, form: PolicyForm) -> None:
+    policy.put_in_force(aws.iot, "my-button-policy", json.loads(form.json.value))
+    click(form.button)
+    assert form.outcome.succeeded and "is in force." in message(form)
+
+
+@pytest.mark.parametrize(
+    ("start", "attached", "kind", "says"),
+    [
+        ("Least privilege", False, "done", ""),
+        (
+            "The post's own JSON",
+            False,
+            "refused",
+            "But with it the button cannot connect as itself and may change the heating.",
+        ),
+        ("What the author meant", True, "refused", "But with it the button may connect as another"),
+        ("AWS's recommendation", False, "done", "It fits once the certificate is attached to"),
+        ("AWS's recommendation", True, "done", ""),
+    ],
+)
+def test_in_force_is_not_yet_right(
+    form: PolicyForm, start: str, attached: bool, kind: str, says: str
+) -> None:
+    form.start.value, form.attached.value = start, attached
+    click(form.button)
+    assert form.outcome.succeeded
+    assert f"iot-{kind}" in message(form)
+    assert "The policy my-button-policy is in force." in message(form)
+    assert says in message(form)
+    assert says or message(form).endswith("is in force.</div>")
+
+
+def test_a_key_that_nobody_documents_is_in_force_and_not_green(form: PolicyForm) -> None:
+    moon = policy.statement("iot:Connect", "*", condition={"Bool": {"aws:Moon": "true"}})
+    form.json.value = policy.to_json(policy.document(moon))
+    click(form.button)
+    assert "iot-refused" in message(form) and "aws:Moon" in message(form)
 
 
 def test_it_works_on_an_account_where_nothing_exists(aws: Account) -> None:

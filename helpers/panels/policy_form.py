@@ -3,11 +3,14 @@
 First the form, then one statement of it as a row of controls.
 """
 
+import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from html import escape
 from typing import Any
 
 import ipywidgets as widgets
+from botocore.exceptions import BotoCoreError, ClientError
 
 import iot_policy
 from helpers import policy, thing
@@ -18,9 +21,11 @@ from helpers.thing import Thing
 from iot_policy.documents import statements
 from iot_policy.vocabulary import ACTIONS
 
+CREATE, REPLACE = "Create", "Replace"
+
 
 class PolicyForm(Panel):
-    """A name, statements, the same as JSON, what a checker finds, and *Create*."""
+    """A name, statements, the same as JSON, what a checker finds, and *Create* or *Replace*."""
 
     picture = Picture(
         "iot-policy.png",
@@ -49,6 +54,7 @@ class PolicyForm(Panel):
         self._listen()
         self._show_rows()
         self._show_review()
+        self.name_action()
 
     def _make_controls(self) -> None:
         name = self._account.name("button-policy")
@@ -64,7 +70,7 @@ class PolicyForm(Panel):
         text = policy.to_json(self._document)
         self.json = field(widgets.Textarea, "Policy document", value=text, rows=18)
         self.json.add_class("iot-json")
-        self.button = action("Create", tooltip="Create the policy", main=True)
+        self.button = action(CREATE, main=True)
         self._statements = widgets.VBox()
         self._where = widgets.HTML()
         self._json_part = widgets.VBox([self.json], layout={"display": "none"})
@@ -73,6 +79,7 @@ class PolicyForm(Panel):
 
     def _listen(self) -> None:
         self.name.observe(self.review, "value")
+        self.name.observe(self.name_action, "value")
         self.attached.observe(self.review, "value")
         self.start.observe(self.start_anew, "value")
         self.json.observe(self.edit_json, "value")
@@ -124,11 +131,50 @@ class PolicyForm(Panel):
         """Lint and decide again."""
         self.edit_json()
 
+    def name_action(self, _: Any = None) -> None:
+        """Let the button say what it will do: create a policy, or replace the one that is there."""
+        there = self._find()
+        self.button.description = REPLACE if there else CREATE
+        self.button.tooltip = (
+            f"Make this the new version of {there.name}" if there else "Create the policy"
+        )
+
     def create(self, _: Any = None) -> None:
         """Put the policy in force: a new policy, or a new version of the one that is there."""
-        name = self.name.value
-        with self.outcome.of(f"Creating {name}", f"The policy {name} is in force."):
-            policy.put_in_force(self._account.iot, name, policy.check(self.json.value))
+        name, text, said = self.name.value, self.json.value, self.button.description
+        there = self._find()
+        if said == CREATE and there and not _same(there.text, text):
+            self.name_action()
+            message = f"There is a policy {name} by now. {REPLACE} gives it this as a new version."
+            self.outcome.succeeded = False
+            self.outcome.say("refused", message)
+            self.outcome.show_code("")
+            return
+        doing = "Replacing" if there else "Creating"
+        with self.outcome.of(f"{doing} {name}", f"The policy {name} is in force."):
+            policy.put_in_force(self._account.iot, name, policy.check(text))
+        self.name_action()
+        if self.outcome.succeeded:
+            self._judge(f"The policy {name} is in force.")
+
+    def _find(self) -> policy.AccountPolicy | None:
+        try:
+            return policy.find(self._account.iot, self.name.value)
+        except (BotoCoreError, ClientError):
+            return None  # not the name of a policy, or one that may not be read
+
+    def _judge(self, done: str) -> None:
+        """Say what is wrong with the policy that is in force now; the verdicts above say why."""
+        wrong, wrong_if_attached = (
+            policy_review.wrong(self.json.value, self._account, self._button, attached=attached)
+            for attached in (self.attached.value, True)
+        )
+        if wrong_if_attached:
+            self.outcome.say("refused", f"{done} But {wrong}.")
+        elif wrong:
+            self.outcome.say(
+                "done", f"{done} It fits once the certificate is attached to the Thing."
+            )
 
     def _set_statements(self, listed: list[dict[str, Any]]) -> None:
         self._document = {**self._document, "Statement": listed}
@@ -165,6 +211,13 @@ class PolicyForm(Panel):
         self._more.value = policy_review.beyond(
             text, self._account, self._button, attached=attached
         )
+
+
+def _same(text: str, other: str) -> bool:
+    """Tell whether two documents differ at most in white space."""
+    with suppress(ValueError):
+        return bool(json.loads(text) == json.loads(other))
+    return False
 
 
 def starting_points(account: Account, button: Thing) -> dict[str, dict[str, Any]]:

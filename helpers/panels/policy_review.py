@@ -50,6 +50,27 @@ def verdicts(name: str, document: str, account: Account, button: Thing, *, attac
     return _table(["May the button …", "Should it?", "Verdict", "Why"], rows)
 
 
+def wrong(document: str, account: Account, button: Thing, *, attached: bool) -> str:
+    """Say what the policy does not allow and should, or the reverse; empty where all is right.
+
+    Args:
+        document: The policy, JSON, as AWS stores it.
+        account: Whose resources are meant.
+        button: The Thing that connects under its own name.
+        attached: Whether its certificate is attached to it.
+    """
+    try:
+        parsed = iot_policy.parse("", document)
+    except MalformedPolicy as problem:
+        return f"the broker cannot read it: {problem.problem.rstrip('.')}"
+    found = []
+    for question, should, request in _questions(account, button, attached=attached):
+        allowed = iot_policy.decide([parsed], request).verdict == "ALLOWED"
+        if allowed != should:
+            found.append(f"{'cannot' if should else 'may'} {question}")
+    return f"with it the button {' and '.join(found)}" if found else ""
+
+
 def beyond(document: str, account: Account, button: Thing, *, attached: bool) -> str:
     """Return what the policy allows and the button does not need: an example for each action.
 
