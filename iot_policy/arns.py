@@ -5,13 +5,23 @@ from typing import Literal, NamedTuple
 
 from iot_policy.vocabulary import ACTIONS
 
-_PARTITIONS = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
+PARTITIONS = {
+    "cn-": "aws-cn",
+    "us-gov-": "aws-us-gov",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+    "eu-isoe-": "aws-iso-e",
+    "us-isof-": "aws-iso-f",
+    "eusc-": "aws-eusc",
+}
+"""By how the names of their regions begin; all others are in ``aws``."""
+
 _FIELDS = 6
 _COLON_OUTSIDE_VARIABLES = re.compile(r":(?![^{}]*\})")
 _WITHIN = re.compile(r"[:/](arn:.*)", re.DOTALL)
 _ACCOUNT = re.compile("[0-9]{12}")
 _OPEN = frozenset("*?$")
-_TYPES = {check.resource_type for check in ACTIONS.values()}
+_TYPES = {check.resource_type for check in ACTIONS.values()} - {"*"}
 _ALIKE = {"topic": {"topic", "topicfilter"}, "topicfilter": {"topic", "topicfilter"}}
 """Types that are written for each other."""
 
@@ -76,8 +86,16 @@ def arn(region: str, account: str, resource: str) -> str:
     >>> arn("eu-west-1", "123456789012", "topic/iotbutton/G030JF055364XVRB")
     'arn:aws:iot:eu-west-1:123456789012:topic/iotbutton/G030JF055364XVRB'
     """
-    prefix = "us-gov" if region.startswith("us-gov-") else region.partition("-")[0]
-    return f"arn:{_PARTITIONS.get(prefix, 'aws')}:iot:{region}:{account}:{resource}"
+    return f"arn:{partition(region)}:iot:{region}:{account}:{resource}"
+
+
+def partition(region: str) -> str:
+    """Return the partition that a region is in.
+
+    >>> partition("eu-west-1"), partition("cn-north-1"), partition("eusc-de-east-1")
+    ('aws', 'aws-cn', 'aws-eusc')
+    """
+    return next((name for start, name in PARTITIONS.items() if region.startswith(start)), "aws")
 
 
 Severity = Literal["error", "warning", "note"]
@@ -102,34 +120,27 @@ def misspelt(text: str) -> Misspelt | None:
     >>> misspelt("arn:aws:iot:eu-west-1:123456789012:topic/x") is None
     True
     """
+    if text != text.rstrip():
+        return Misspelt("warning", "ends in a blank", text.rstrip())
     if inner := _WITHIN.search(text):
         before = text[: inner.start() + 1]
         certain = before.endswith(":") and not _OPEN & set(before)
         return Misspelt("error" if certain else "warning", "holds an ARN within an ARN", inner[1])
     head, slash, name = text.partition("/")
     fields = _COLON_OUTSIDE_VARIABLES.split(head)
-    certain = not _OPEN & set("".join(fields[:_FIELDS]))
     if len(fields) > _FIELDS:
         problem, better = _too_many(fields)
-        severity: Severity = "error" if certain else "warning"
-        found = Misspelt(severity, problem)
+        decisive = 4 if fields[2:4] == ["iot", "iot"] else _FIELDS
+        found = Misspelt(_severity(fields[:decisive]), problem)
         return found._replace(better=better + slash + name) if better else found
-    if certain and len(fields) < _FIELDS:
-        return Misspelt("error", "lacks a field")
-    if len(fields) < _FIELDS or fields[2] != "iot":
-        return None
-    *_, region, account, kind = fields
-    if region == "iot":
-        return Misspelt("error", "says iot twice")
-    if _ACCOUNT.fullmatch(region):
-        turned = ":".join([*fields[:3], account, region, kind])
-        return Misspelt("error", "has region and account in the wrong order", turned + slash + name)
-    if certain and not slash:
-        return Misspelt("error", f"names no {kind}")
-    first, _, rest = name.partition("/")
-    if rest and first in _ALIKE.get(kind, {kind}):
-        return Misspelt("note", f"is about the {kind} {name}", f"{head}/{rest}")
-    return None
+    if len(fields) < _FIELDS:
+        return _too_few(fields, slash + name)
+    return _misspelt_field(fields, slash + name) if fields[2] == "iot" else None
+
+
+def _severity(before: list[str]) -> Severity:
+    """Without a wildcard *before* what is wrong, the ARN can match nothing."""
+    return "warning" if _OPEN & set("".join(before)) else "error"
 
 
 def _too_many(fields: list[str]) -> tuple[str, str]:
@@ -137,11 +148,46 @@ def _too_many(fields: list[str]) -> tuple[str, str]:
     if fields[_FIELDS - 1] in _TYPES:
         start, rest = fields[:_FIELDS], fields[_FIELDS:]
         return "has a colon where a slash belongs", f"{':'.join(start)}/{':'.join(rest)}"
-    for place, field in enumerate(fields):
-        if field and not _OPEN & set(field) and field in fields[:place]:
-            once = fields[:place] + fields[place + 1 :]
-            return f"says {field} twice", ":".join(once) if len(once) == _FIELDS else ""
-    return "has too many fields", ""
+    twice = [
+        (field, fields[:place] + fields[place + 1 :])
+        for place, field in enumerate(fields)
+        if field and not _OPEN & set(field) and fields.count(field) > 1
+    ]
+    for field, once in twice:
+        if once[0] == "arn" and once[2] == "iot" and len(once) == _FIELDS:
+            return f"says {field} twice", ":".join(once)
+    return (f"says {twice[0][0]} twice" if twice else "has too many fields"), ""
+
+
+def _too_few(fields: list[str], rest: str) -> Misspelt | None:
+    """A wildcard may stand for the fields that are missing."""
+    if _severity(fields) == "error":
+        return Misspelt("error", "lacks a field")
+    if fields[2:4] == ["iot", "iot"] and len(fields) > 4:
+        once = ":".join([*fields[:3], *fields[4:]])
+        return Misspelt(_severity(fields[:4]), "says iot twice", once + rest)
+    return None
+
+
+def _misspelt_field(fields: list[str], rest: str) -> Misspelt | None:
+    *_, region, account, kind = fields
+    name = rest.removeprefix("/")
+    if region == "iot":
+        return Misspelt("error", "says iot twice")
+    if _ACCOUNT.fullmatch(region):
+        turned = ":".join([*fields[:3], account, region, kind])
+        return Misspelt("error", "has region and account in the wrong order", turned + rest)
+    for place, field in ((3, "region"), (4, "account")):
+        if not fields[place]:
+            filled = [*fields[:3], region or "<region>", account or "<account>", kind]
+            return Misspelt(_severity(fields[:place]), f"names no {field}", ":".join(filled) + rest)
+    if _severity(fields) == "error" and not (kind and name):
+        return Misspelt("error", f"names no {kind if kind in _TYPES else 'type of resource'}")
+    first, _, further = name.partition("/")
+    if further and first in _ALIKE.get(kind, {kind}):
+        better = f"{':'.join(fields)}/{further}"
+        return Misspelt("note", f"is about the {kind} {name}", better)
+    return None
 
 
 def resource_type(resource: str) -> str:

@@ -62,8 +62,25 @@ def test_thing_variables_without_a_thing():
         ("iot:GetThingShadow", f"{ARN}topic/a", "error", "checked against thing/<thing name>"),
         ("iot:*", "*", "warning", "iot:* on * allows far more than one device needs"),
         ("iot:Publish", f"{ARN}topic/*", "warning", "topic/* allows every topic"),
-        ("iot:Publish", f"{ARN}topic/$aws/things/*", "warning", "allows every topic"),
-        ("iot:Subscribe", f"{ARN}topicfilter/#", "warning", "every topic filter, # included"),
+        ("iot:Publish", f"{ARN}topic/?*", "warning", "topic/?* allows every topic"),
+        ("iot:Publish", f"{ARN}topic*", "warning", "topic* allows every topic"),
+        ("iot:Publish", f"{ARN}topic/$aws/things/*", "warning", "what belongs to every Thing"),
+        ("iot:Subscribe", f"{ARN}topicfilter/*", "warning", "every topic filter, # included"),
+        ("iot:Subscribe", f"{ARN}topicfilter/#", "warning", "allows every topic at once"),
+        ("iot:Subscribe", f"{ARN}topicfilter/+/#", "warning", "allows every topic at once"),
+        ("iot:Subscribe", f"{ARN}topicfilter/$share/g/#", "warning", "every topic at once"),
+        ("iot:Subscribe", f"{ARN}topicfilter/$aws/things/+/x", "warning", "to every Thing"),
+        ("iot:Connect", f"{ARN}client/?*", "note", "any client id: name one"),
+        ("iot:Connect", f"{ARN}topic*", "error", "on a topic or a topicfilter can never match"),
+        ("iot:Publish", f"{ARN}topic/${{iot:ClientId", "error", "without it is plain text"),
+        ("iot:Publish", f"{ARN}topic/", "error", "names no topic: write"),
+        ("iot:Publish", f"{ARN}", "error", "names no type of resource: write"),
+        ("iot:Publish", f"{ARN}x", "error", "names no type of resource: write"),
+        ("iot:Publish", f"{ARN}/x", "error", "names no type of resource: write"),
+        ("iot:Publish", f"{ARN}topic/a ", "warning", f"ends in a blank: write {ARN}topic/a."),
+        ("iot:Publish", "arn:aws:iot:us-east-1:*", "error", "is in us-east-1"),
+        ("iot:Publish", "arn:aws-cn:iot:eu-west-1:*:topic/a", "error", "aws-cn: write aws."),
+        ("iot:Publish", "arn:amazon:iot:*:*:topic/a", "error", "partition amazon: write aws."),
         ("iot:Connect", f"{ARN}client/*", "note", "any client id: name one"),
         ("iot:Connect", f"{ARN}client/${{iot:ClientId}}", "note", "any client id"),
         ("iot:UpdateThingShadow", f"{ARN}thing/*", "warning", "all there are: name one"),
@@ -105,11 +122,54 @@ def test_a_resource_of_another_service():
         ),
         document(statement("iot:GetThingShadow", f"{ARN}thing/a")),
         document(statement("iot:*", "*", effect="Deny")),
+        document(statement("iot:Publish", f"{ARN}topic*/t/a"), *BESIDE),
+        document(statement("iot:Publish", [f"{ARN}*/x", f"{ARN}topic/*/x"]), *BESIDE),
+        document(statement("iot:Publish", f"{ARN}topic/$aws/things/*-lamp/x"), *BESIDE),
+        document(statement("iot:Publish", f"{ARN}topic/${{iot:ClientId}}"), *BESIDE),
+        document(statement("iot:Publish", f"{ARN}topic/${{{THING}Attributes[floor#]}}"), *BESIDE),
+        document(statement("iot:Publish", f"{ARN}topic/${{$}}{{a"), *BESIDE),
+        document(
+            statement("iot:Connect", "*", condition={"StringEquals": {"iot:ClientId": "button"}})
+        ),
         document(statement("iot:Connect", "*", condition={"Bool": {f"{THING}IsAttached": "true"}})),
     ],
 )
 def test_nothing_to_say(policy):
     assert found(policy) == []
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("us-iso-east-1", "aws-iso"), ("eusc-de-east-1", "aws-eusc"), ("cn-north-1", "aws-cn")],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_other_partitions_are_as_good(region, partition, known):
+    for place in (region, "*"):
+        start = f"arn:{partition}:iot:{place}:123456789012:"
+        policy = document(
+            statement("iot:Connect", f"{start}client/a"),
+            statement("iot:Subscribe", f"{start}topicfilter/a"),
+            statement("iot:Receive", f"{start}topic/a"),
+        )
+        assert found(policy, region=region if known else None) == []
+    wrong = document(statement("iot:Connect", f"arn:aws:iot:{region}:123456789012:client/a"))
+    ((severity, _, says),) = found(wrong, region=region)
+    assert severity == "error" and says.endswith(f"is in partition aws: write {partition}.")
+
+
+def test_a_deny_and_a_condition_are_read_for_open_variables_too():
+    condition = {"StringEquals": {"iot:DomainName": "${iot:ClientId"}}
+    ((severity, _, says),) = found(
+        document(statement("iot:Connect", f"{ARN}client/a", condition=condition))
+    )
+    assert severity == "error" and says.startswith("${iot:ClientId: a variable ends in }")
+
+
+def test_not_on_the_right_condition_anyone_may_connect():
+    for operator in ("StringNotEquals", "StringNotLike"):
+        condition = {operator: {"iot:ClientId": "a"}}
+        ((severity, _, says),) = found(document(statement("iot:Connect", "*", condition=condition)))
+        assert severity == "note" and "any client id" in says
 
 
 def test_everything_but_is_worth_a_note():
@@ -124,6 +184,8 @@ def test_an_old_version_has_no_variables():
     (finding,) = found({**policy, "Version": "2008-10-17"})
     assert finding[:2] == ("warning", None)
     assert "2008-10-17 takes ${…} as plain text" in finding[2]
+    plain = document(statement("iot:Connect", f"{ARN}client/a"))
+    assert found({**plain, "Version": "2008-10-17"}) == []
 
 
 def test_a_key_that_nobody_documents_is_an_error():

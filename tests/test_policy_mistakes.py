@@ -72,6 +72,14 @@ def test_the_lessons_policies_are_left_alone():
         (statement("iot:*", "arn:aws:iot:*"), None),
         (statement("iot:*", f"{TOPIC}x", effect="Deny"), None),
         ({"Effect": "Allow", "Action": "iot:*", "NotResource": f"{TOPIC}x"}, None),
+        ({"Effect": "Allow", "Action": "iot:*", "NotResource": f"{ARN}client/x"}, None),
+        (
+            {"Effect": "Allow", "Action": "iot:*", "NotResource": f"{ARN}client/*"},
+            "on everything but client/* can never allow a connection (client/<client id>): NotRes",
+        ),
+        ({"Effect": "Allow", "Action": "iot:Connect", "NotResource": f"{ARN}client/*"}, None),
+        ({"Effect": "Deny", "Action": "iot:*", "NotResource": f"{ARN}client/*"}, None),
+        (statement("iot:*", f"{ARN}topic*/x"), "on a topic or a topicfilter can never allow a con"),
         (
             {"Effect": "Allow", "NotAction": "iot:Publish", "Resource": f"{TOPIC}x"},
             "a connection (client/<client id>) or a subscription",
@@ -105,6 +113,9 @@ def test_a_resource_that_no_action_asks_for():
     ]
     both = statement(["iot:Publish", "iot:Connect"], [f"{TOPIC}a", f"{ARN}client/b"])
     assert about_first(both, *BESIDE) == []
+    assert about_first(statement("iot:Publish", f"{ARN}topic*/a"), *BESIDE) == []
+    twice = statement("iot:Publish", [f"{TOPIC}a", f"{ARN}client/b", f"{ARN}client/c"])
+    assert len(about_first(twice, *BESIDE)) == 1
     others = statement(["iot:Publish", "greengrass:Discover"], [f"{TOPIC}a", f"{ARN}thing/b"])
     assert [severity for severity, _ in about_first(others, *BESIDE)] == ["note"]  # who knows?
 
@@ -263,6 +274,17 @@ def test_without_a_request_that_shows_it_there_is_no_example():
         ("arn:aws:iot:iot:123456789012:topic/x", "error", None),
         (f"{ARN}topic", "error", None),
         (f"{ARN}a:b:topic/x", "error", None),
+        ("arn:aws:iot:iot:eu-west-1:*:topic/x", "error", "arn:aws:iot:eu-west-1:*:topic/x"),
+        ("arn:aws:iot:iot:*:*:topic/x", "error", "arn:aws:iot:*:*:topic/x"),
+        ("arn:aws:iot:eu-west-1:iot:*:topic/x", "warning", "arn:aws:iot:eu-west-1:*:topic/x"),
+        ("arn:aws:iot:eu-west-1:eu-west-1:*:topic/x", "warning", "arn:aws:iot:eu-west-1:*:topic/x"),
+        ("arn:iot:aws:iot:eu-west-1:123456789012:topic/x", "error", f"{ARN}topic/x"),
+        ("arn:aws:iot:iot:*", "error", "arn:aws:iot:*"),
+        ("arn:aws:iot:eu-west-1::topic/x", "error", "arn:aws:iot:eu-west-1:<account>:topic/x"),
+        ("arn:aws:iot:::topic/x", "error", "arn:aws:iot:<region>:<account>:topic/x"),
+        ("arn:aws:iot::*:topic/x", "error", "arn:aws:iot:<region>:*:topic/x"),
+        (f"{ARN}topic/", "error", None),
+        (f"{ARN}topic/x ", "warning", f"{ARN}topic/x"),
     ],
 )
 def test_an_arn_that_hardly_anyone_means(resource, severity, better):
@@ -292,7 +314,10 @@ NAMES = st.text("ab+#$*?/:{}é ", min_size=1, max_size=8)
 
 
 @LAW
-@given(st.sampled_from(["client", "topic", "topicfilter", "thing", "rolealias"]), NAMES)
+@given(
+    st.sampled_from(["client", "topic", "topicfilter", "thing", "rolealias"]),
+    NAMES.map(str.rstrip).filter(bool),
+)
 def test_a_sound_arn_is_sound_whatever_its_name(kind, name):
     assert misspelt(f"{ARN}{kind}/{name}") is None
     assert misspelt(f"arn:aws:iot:*:${{aws:SourceIp}}:{kind}/{name}") is None
