@@ -63,6 +63,7 @@ class Message:
 
     topic: str
     payload: dict[str, Any]
+    """What is no JSON object stands under ``text``, as it came."""
 
 
 def device(account: Account, thing_name: str) -> Device:
@@ -199,7 +200,7 @@ class _Connection:
         self.client.on_publish = lambda _c, _u, _m, reason, _p: self._tell("published", [reason])
         self.client.on_subscribe = lambda _c, _u, _m, reasons, _p: self._tell("subscribed", reasons)
         self.client.on_disconnect = lambda _c, _u, _f, reason, _p: self._end(reason)
-        self.client.on_message = lambda _c, _u, message: self.messages.put(_read(message))
+        self.client.on_message = lambda _c, _u, message: self._take(message)
 
     def open(self) -> None:
         account = self._device.account
@@ -227,6 +228,12 @@ class _Connection:
     def _tell(self, event: str, reasons: list[ReasonCode]) -> None:
         failure = next((str(reason) for reason in reasons if reason.is_failure), None)
         self._events.put(("refused", failure) if failure else (event, ""))
+
+    def _take(self, message: MQTTMessage) -> None:
+        try:
+            self.messages.put(_read(message))
+        except Exception as problem:  # it would end paho's thread, and nobody would know
+            self.messages.put(f"{type(problem).__name__}: {problem}")
 
     def _end(self, reason: ReasonCode) -> None:
         self._events.put(("ended", str(reason)))
@@ -274,4 +281,10 @@ def _connected(device: Device) -> Iterator[_Connection]:
 
 
 def _read(message: MQTTMessage) -> Message:
-    return Message(message.topic, json.loads(message.payload))
+    # Anyone whom a policy allows may publish anything: text, a list, bytes that are no text.
+    text = message.payload.decode(errors="replace")
+    try:
+        read = json.loads(text)
+    except (ValueError, RecursionError):
+        read = None
+    return Message(message.topic, read if isinstance(read, dict) else {"text": text})

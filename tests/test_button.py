@@ -146,6 +146,38 @@ def test_waiting_for_a_message_ends(listener: Device) -> None:
         arrived.next(timeout=0.1)
 
 
+ODD = {
+    b"hello": "hello",
+    b"": "",
+    b"[1, 2]": "[1, 2]",
+    b"null": "null",
+    b"\xff\x00": "\ufffd\x00",
+    b"[" * 100_000: "[" * 100_000,
+    b"9" * 5_000: "9" * 5_000,
+}
+"""What anyone may publish, and no real button does; the text that arrives."""
+
+
+def test_what_is_no_json_object_arrives_as_text(aws: Account, listener: Device) -> None:
+    data = conftest.client(aws, "iot-data")
+    with button.listen(listener, f"iotbutton/{SERIAL}") as arrived:
+        for odd in (*ODD, b'{"clickType": "LONG"}'):
+            data.publish(topic=f"iotbutton/{SERIAL}", qos=1, payload=odd)
+        assert [arrived.next().payload for _ in ODD] == [{"text": text} for text in ODD.values()]
+        assert arrived.next().payload == {"clickType": "LONG"}
+
+
+def test_a_message_that_cannot_be_read_is_told(
+    aws: Account, listener: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error in paho's thread would end it, and the listener would wait for ever."""
+    monkeypatch.setattr(button, "_read", lambda _: 1 / 0)
+    with button.listen(listener, f"iotbutton/{SERIAL}") as arrived:
+        conftest.client(aws, "iot-data").publish(topic=f"iotbutton/{SERIAL}", qos=1, payload=b"")
+        with pytest.raises(Refused, match="ZeroDivisionError"):
+            arrived.next()
+
+
 def test_a_listener_that_is_cut_off_is_told(aws: Account, listener: Device) -> None:
     with button.listen(listener, f"iotbutton/{SERIAL}") as arrived:
         certificate_id = listener.files.certificate_id

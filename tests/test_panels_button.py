@@ -5,6 +5,7 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
+import conftest
 import pytest
 from panels_support import make_thing, message, paste
 
@@ -221,6 +222,42 @@ def test_where_to_read_on_is_shown(inside: Account) -> None:
     assert "See troubleshooting.md, &quot;It is odd&quot;." in message(
         SimpleNamespace(outcome=outcome)
     )
+
+
+def test_it_shows_what_no_button_would_send(aws: Account) -> None:
+    async def listen() -> str:
+        panel = panels.button(aws)
+        await panel.listen()
+        data = conftest.client(aws, "iot-data")
+        for odd in (b"gr\xc3\xbcezi <b>", b'{"clickType": "\\ud800"}', b'{"clickType": [1]}'):
+            await asyncio.to_thread(data.publish, topic=panel._listening.topic, qos=1, payload=odd)
+        await panel.next(3)
+        assert panel._listening.open
+        panel._listening.stop()
+        return str(panel._messages.value)
+
+    ready(aws)
+    shown = asyncio.run(listen())
+    assert "<strong>A message</strong> on iotbutton/" in shown
+    assert "grüezi &lt;b&gt;" in shown and "<strong>[1]</strong>" in shown
+    shown.encode()  # a page takes UTF-8
+
+
+def test_when_a_message_cannot_be_shown_it_says_so(
+    aws: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def press() -> str:
+        panel = panels.button(aws)
+        await panel.press()
+        async with asyncio.timeout(ARRIVES):
+            while panel._listening.open:
+                await asyncio.sleep(0.05)
+        assert not panel.listening.disabled
+        return str(panel._silence.value)
+
+    ready(aws)
+    monkeypatch.setattr(ButtonPanel, "show_arrival", lambda *_: 1 / 0)
+    assert "ZeroDivisionError: division by zero. No listener now" in asyncio.run(press())
 
 
 def test_it_listens_again_after_its_connection_was_cut(aws: Account) -> None:

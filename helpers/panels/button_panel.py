@@ -159,10 +159,12 @@ class ButtonPanel(Panel):
     def show_arrival(self, message: Message) -> None:
         """Show a message that has arrived, on top of the others."""
         self.arrived.append(message)
+        click = str(message.payload.get("clickType", "A message"))
+        whole = json.dumps(message.payload, ensure_ascii=False)
         line = (
             f'<li><span class="iot-hint">{datetime.now():%H:%M:%S}</span> '
-            f"<strong>{escape(str(message.payload.get('clickType', '')))}</strong> "
-            f"on {escape(message.topic)}<br><code>{escape(json.dumps(message.payload))}</code></li>"
+            f"<strong>{_shown(click)}</strong> "
+            f"on {escape(message.topic)}<br><code>{_shown(whole)}</code></li>"
         )
         self._lines = [line, *self._lines][:_SHOWN]
         self._messages.value = (
@@ -206,6 +208,11 @@ class ButtonPanel(Panel):
             self.single.remove_class(light)
         if which:
             self.single.add_class(which)
+
+
+def _shown(text: str) -> str:
+    # JSON can write half a character ("\\ud800"), which no page can show.
+    return escape(text.encode(errors="replace").decode())
 
 
 class Listening:
@@ -300,3 +307,6 @@ class Listening:
                 await asyncio.sleep(_CHECK_EVERY)
         except Refused as cut:
             self._ended(str(cut))
+        except Exception as problem:
+            self._ended(f"{type(problem).__name__}: {problem}")
+            raise
