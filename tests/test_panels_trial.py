@@ -43,9 +43,11 @@ def test_a_press_arrives_and_then_all_of_it_is_gone(aws: Account) -> None:
         assert arrived.topic == "iotbutton/G030JF055364XVRB"
         assert arrived.payload["clickType"] == "SINGLE"
         assert "my-trial-listener listens on" in trial._silence.value
+        assert trial.listening.disabled and trial.code
         assert repr(trial.remove()) == ALL_GONE
-        assert GONE in message(trial) and "iot-refused" not in message(trial)
+        assert GONE in message(trial) and "iot-idle" in message(trial)
         assert trial._silence.value == "" and not trial._listening.open
+        assert not trial.listening.disabled and not trial.code
         assert "iot-light-done" not in trial.single._dom_classes
         await trial.press("DOUBLE")
         assert GONE in message(trial) and "iot-refused" in message(trial)
@@ -134,6 +136,71 @@ def test_what_is_attached_across_is_only_detached(inside: Account, files: bool) 
         inside.iot.detach_policy(policyName="my-button-policy", target=found["my-trial"].arn)
         closing.remove(inside, certificate.saved(inside.key_folder / "my-trial"))  # type: ignore
     trial.remove()
+    assert everything(inside) == before
+
+
+def test_certificates_that_are_attached_to_nothing_stay(inside: Account) -> None:
+    certificate.create(inside, "my-button")
+    before = everything(inside)
+    assert repr(made(inside).remove()) == ALL_GONE
+    assert everything(inside) == before
+
+
+def test_a_certificate_of_its_own_goes_though_nothing_shows_whose_it_is(inside: Account) -> None:
+    before = everything(inside)
+    trial = made(inside)
+    [its_own] = [
+        each for each in closing.inventory(inside).certificates if each.things == ("my-trial",)
+    ]
+    inside.iot.detach_policy(policyName="my-trial-policy", target=its_own.arn)
+    inside.iot.detach_thing_principal(thingName="my-trial", principal=its_own.arn)
+    folder = inside.key_folder / "my-trial"
+    folder.rename(folder.with_name("renamed"))
+    assert repr(trial.remove()) == ALL_GONE
+    assert everything(inside) == before
+
+
+def test_a_listener_s_certificate_of_later_goes_too(aws: Account) -> None:
+    async def press() -> None:
+        trial = made(aws)
+        certificate.retire(aws, "my-trial-listener")
+        await trial.press()
+        later = trial._listening.certificate_id
+        arn = aws.arn("cert", later)
+        aws.iot.detach_policy(policyName="my-trial-listener-policy", target=arn)
+        aws.iot.detach_thing_principal(thingName="my-trial-listener", principal=arn)
+        folder = aws.key_folder / "my-trial-listener"
+        folder.rename(folder.with_name("renamed"))
+        assert repr(trial.remove()) == ALL_GONE
+        assert certificate.find(aws.iot, later) is None
+
+    asyncio.run(press())
+
+
+def test_what_stays_is_told(inside: Account) -> None:
+    trial = made(inside)
+    inside.iot.update_thing(
+        thingName="my-trial", attributePayload={"attributes": {"madeBy": ""}, "merge": True}
+    )
+    arn = inside.arn("policy", "my-trial-policy")
+    inside.iot.untag_resource(resourceArn=arn, tagKeys=["madeBy"])
+    told = repr(trial.remove())
+    assert "as it was before" not in told
+    assert " Still there: policy my-trial-policy, Thing my-trial. " in told
+    assert repr(trial.remove()).startswith(f"{module.NOTHING} Still there: policy ")
+
+
+def test_a_certificate_that_stays_is_told(inside: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = made(inside)
+    monkeypatch.setattr(closing, "remove", lambda *_: None)
+    assert re.search("Still there: certificate [0-9a-f]{8}…, certificate ", repr(trial.remove()))
+
+
+def test_where_it_cannot_be_made_nothing_of_it_stays(inside: Account) -> None:
+    in_process.client(in_process.plane()).create_thing(thingName="my-trial-listener")
+    before = everything(inside)
+    with pytest.raises(LessonError, match="did not make"):
+        panels.trial(inside)
     assert everything(inside) == before
 
 

@@ -238,7 +238,9 @@ class Listening:
         self.name = name
         self.making = Lock()
         """Held while the listener is made: whoever deletes it takes this first."""
-        self._serial = self._certificate_id = ""
+        self._serial = ""
+        self.certificate_id = ""
+        """Of its certificate; empty before it has one."""
         self._arrived = arrived
         self._ended = ended
         self._connection = ExitStack()
@@ -290,13 +292,13 @@ class Listening:
         minutes.
         """
         same = speaker().serial == self._serial
-        return same and certificate.find(self._account.iot, self._certificate_id) is not None
+        return same and certificate.find(self._account.iot, self.certificate_id) is not None
 
     def _connect(self, speaker: Callable[[], Device]) -> Inbox:
         with self.making:
             self._serial = speaker().serial
             device = button.make_listener(self._account, self._serial, self.name)
-            self._certificate_id = device.files.certificate_id
+            self.certificate_id = device.files.certificate_id
         return self._connection.enter_context(button.listen(device, self.topic))
 
     async def _collect(self, inbox: Inbox) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient
 
 _STYLES = Path(__file__).with_name("panel.css")
-_ROLES = {"under-way": "status", "done": "status", "refused": "alert"}
+_ROLES = {"idle": "status", "under-way": "status", "done": "status", "refused": "alert"}
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class Outcome:
         """Show a message.
 
         Args:
-            kind: ``under-way``, ``done`` or ``refused``.
+            kind: ``idle``, ``under-way``, ``done`` or ``refused``.
             text: A sentence or two.
             more: Lines to show below it, as they are.
             where: Where to read on.

@@ -1,6 +1,8 @@
 """A button that works from the first line on, to press before anything is built."""
 
 from collections import Counter
+from collections.abc import Collection, Sequence
+from html import escape
 
 from helpers import button, certificate, closing, policy, thing
 from helpers.account import Account
@@ -15,7 +17,7 @@ from helpers.policy import AccountPolicy
 from helpers.table import Readable
 from helpers.thing import Thing
 
-GONE = "This button is gone: run the cell above again."
+GONE = "This button has been removed since. Run this cell again, and you can press it."
 WAITS = (
     "This is a real AWS account, so the press waits until notebook 04. It takes two certificates, "
     "each of which lets somebody in, and AWS can take five minutes to let them go again. "
@@ -41,8 +43,15 @@ class Trial(ButtonPanel):
     )
 
     def __init__(self, account: Account) -> None:
-        """Make what the button and its listener need; what is there already stays as it is."""
-        _wire(account)
+        """Make what the button and its listener need; what is there already stays as it is.
+
+        Where that cannot be made, nothing of it stays.
+        """
+        try:
+            self._issued = _wire(account)
+        except BaseException:  # the menu's Interrupt Kernel, too
+            _remove(account, ())
+            raise
         super().__init__(
             account, what=_BUTTON, listener=_LISTENER, title="A button that works: press it"
         )
@@ -62,22 +71,21 @@ class Trial(ButtonPanel):
         """Delete all that this button and its listener needed, and nothing else.
 
         Returns:
-            How many of what are gone.
+            How many of what are gone, and what is left where something is.
         """
         with self._listening.making:  # a press that is under way may be making the listener
             self._listening.stop()
-            gone = _own_parts(self._account)
-            for part in gone:
-                closing.remove(self._account, part)
+            ids = {*self._issued, self._listening.certificate_id} - {""}
+            gone = _remove(self._account, ids)
         self.show_gone()
-        return _told(gone)
+        return _told(gone, _left(self._account, ids))
 
     def show_gone(self) -> None:
         """Show that there is no button any more."""
         self.show_silence()
         self._silence.value = ""
         self._light("")
-        self.outcome.say("done", GONE)
+        self.outcome.say("idle", GONE)
         self.outcome.show_code("")
 
 
@@ -89,7 +97,7 @@ class Waiting:
 
     def remove(self) -> Readable:
         """Say that there is nothing to delete."""
-        return _told([])
+        return _told([], [])
 
 
 def trial(account: Account) -> Trial | Waiting:
@@ -101,29 +109,47 @@ def trial(account: Account) -> Trial | Waiting:
     return Waiting() if account.shared else Trial(account)
 
 
-def _wire(account: Account) -> None:
+def _wire(account: Account) -> list[str]:
+    """Make all of it; return the certificates' ids."""
     name, rights = account.name(_BUTTON), account.name(f"{_BUTTON}-policy")
     made = thing.register(account.iot, name)
     least = policy.least_privilege(account.region, account.number, made.serial, client_id=name)
     policy.put_in_force(account.iot, rights, least)
-    certificate.issue(account, name, rights)
-    button.make_listener(account, made.serial, account.name(_LISTENER))
+    shown = certificate.issue(account, name, rights)
+    ear = button.make_listener(account, made.serial, account.name(_LISTENER))
+    return [shown.certificate_id, ear.files.certificate_id]
 
 
-def _own_parts(account: Account) -> list[Part]:
+def _names(account: Account) -> tuple[set[str], set[str]]:
+    """Return the names of the trial's Things and of its policies."""
+    things = {account.name(_BUTTON), account.name(_LISTENER)}
+    return things, {f"{name}-policy" for name in things}
+
+
+def _remove(account: Account, ids: Collection[str]) -> list[Part]:
+    gone = _own_parts(account, ids)
+    for part in gone:
+        closing.remove(account, part)
+    return gone
+
+
+def _own_parts(account: Account, issued: Collection[str]) -> list[Part]:
     """List what is the trial's, in the order in which AWS lets it be deleted.
 
-    A certificate is, if its files are in one of the trial's folders, or if it is attached to
-    nothing but the trial's Things and policies.
+    A certificate is, if it was issued for it, if its files are in one of the trial's folders, or if
+    it is attached to nothing but the trial's Things and policies.
     """
-    found = closing.inventory(account)
-    things = {account.name(_BUTTON), account.name(_LISTENER)}
-    policies = {f"{name}-policy" for name in things}
-    folders = [files for files in found.keys if files.folder.name in things]
-    ids = {files.certificate_id for files in folders}
+    found, (things, policies) = closing.inventory(account), _names(account)
+    ours = {*things, *policies}
+    folders = [
+        files
+        for files in found.keys
+        if files.folder.name in things or files.certificate_id in issued
+    ]
+    ids = {*issued, *(files.certificate_id for files in folders)}
 
     def certifies_ours(each: Certificate) -> bool:
-        attached, ours = {*each.things, *each.policies}, {*things, *policies}
+        attached = {*each.things, *each.policies}
         return each.certificate_id in ids or (bool(attached) and attached <= ours)
 
     return [
@@ -134,8 +160,25 @@ def _own_parts(account: Account) -> list[Part]:
     ]
 
 
-def _told(gone: list[Part]) -> Readable:
+def _left(account: Account, ids: Collection[str]) -> list[str]:
+    """Say what is still there: what lost its marker is not deleted."""
+    iot, (things, policies) = account.iot, _names(account)
+    return [
+        *(f"certificate {each[:8]}…" for each in sorted(ids) if certificate.find(iot, each)),
+        *(f"policy {each}" for each in sorted(policies) if policy.find(iot, each)),
+        *(f"Thing {each}" for each in sorted(things) if thing.find(iot, each)),
+    ]
+
+
+def _told(gone: Sequence[Part], left: Sequence[str]) -> Readable:
     counts = Counter(_KINDS[type(part)] for part in gone)
     listed = ", ".join(f"{count} {kind[count > 1]}" for kind, count in counts.items())
-    text = f"Gone: {listed}. The account is as it was before." if gone else NOTHING
-    return Readable(text, f"<p>{text}</p>")
+    text = f"Gone: {listed}." if gone else NOTHING
+    if left:
+        text += (
+            f" Still there: {', '.join(left)}. The lesson does not know it as its own any more: "
+            "if it is yours, delete it in the console."
+        )
+    elif gone:
+        text += " The account is as it was before."
+    return Readable(text, f"<p>{escape(text)}</p>")
