@@ -15,15 +15,21 @@ __all__ = ["desk", "empty_desk"]  # fixtures
 pytestmark = pytest.mark.long
 
 
+def focused(page: Page) -> str:
+    """Return the name of the control that has the focus."""
+    return str(
+        page.evaluate(
+            "() => (document.activeElement.labels?.[0] ?? document.activeElement).textContent"
+        )
+    )
+
+
 def tab_to(page: Page, name: str) -> None:
     """Press Tab until the focus is on the control of that name."""
     for _ in range(60):
-        page.keyboard.press("Tab")
-        focused = page.evaluate(
-            "() => (document.activeElement.labels?.[0] ?? document.activeElement).textContent"
-        )
-        if focused == name:
+        if focused(page) == name:
             return
+        page.keyboard.press("Tab")
     raise AssertionError(f"Tab never comes to {name!r}")
 
 
@@ -83,6 +89,35 @@ def test_the_whole_lesson_by_keyboard_alone(empty_desk: Desk) -> None:
     found = policy.find(empty_desk.aws.iot, "my-button-policy")
     intended = policy.intended(empty_desk.aws.region, empty_desk.aws.number, thing.EXAMPLE_SERIAL)
     assert found is not None and found.text == policy.to_json(intended)
+    page.close()
+
+
+def test_after_each_click_the_keys_still_lead_on(empty_desk: Desk) -> None:
+    """A button that is disabled loses the focus to the page, where Shift+Enter does nothing."""
+    thing.register(empty_desk.aws.iot, "my-button")
+    least = policy.recommended(empty_desk.aws.region, empty_desk.aws.number)
+    policy.put_in_force(empty_desk.aws.iot, "my-button-policy", least)
+    page = empty_desk.page()
+    active = "() => window.jupyterapp.shell.currentWidget.content.activeCell.model.id"
+
+    def click(notebook: Notebook, name: str, after: str) -> None:
+        button = notebook.panel().get_by_role("button", name=name)
+        button.click()
+        page.wait_for_function("it => it.disabled", arg=button.element_handle())
+        page.wait_for_function(
+            "name => document.activeElement.textContent === name", arg=after, timeout=5_000
+        )
+        panel = page.evaluate(active)
+        page.keyboard.press("Shift+Enter")
+        page.wait_for_function(f"id => ({active})() !== id", arg=panel, timeout=5_000)
+
+    notebook = Notebook(page, empty_desk.address, "03-certificate")
+    notebook.run("connect", "panel")
+    click(notebook, "1. Create certificate", "2. Activate")
+    click(notebook, "2. Activate", "3. Attach policy")
+    click(notebook, "3. Attach policy", "4. Attach to the Thing")
+    click(notebook, "4. Attach to the Thing", "Look again")
+    click(notebook, "Start again", "1. Create certificate")
     page.close()
 
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import conftest
+import ipywidgets as widgets
 import pytest
 from panels_support import make_thing, message, paste
 
@@ -114,8 +115,24 @@ def test_the_code_of_listen_does_the_same(aws: Account, capsys: pytest.CaptureFi
         return panel.code
 
     ready(aws)
-    assert "button.listen(" in asyncio.run(listen())
+    assert "with listen(" in asyncio.run(listen())
     assert "'clickType': 'SINGLE'" in capsys.readouterr().out
+
+
+def test_listen_hands_the_focus_on(inside: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is disabled while it listens, and a browser drops the focus of such a button."""
+    on: list[str] = []
+    monkeypatch.setattr(widgets.Button, "focus", lambda it: on.append(it.description))
+
+    async def listen() -> None:
+        panel = panels.button(inside)
+        panel.begin_to_listen()
+        assert on == []
+        panel.listening.click()
+        await settled(panel)
+
+    asyncio.run(listen())
+    assert on == ["Press"]
 
 
 def test_what_is_missing_is_told_and_nothing_is_made(aws: Account) -> None:
@@ -129,6 +146,7 @@ def test_what_is_missing_is_told_and_nothing_is_made(aws: Account) -> None:
 
     for told in asyncio.run(press()):
         assert "There is no Thing &#x27;my-button&#x27;: register it first" in told
+        assert "Or run this notebook from the top." in told
     assert closing.inventory(aws).empty
     make_thing(aws)
     for told in asyncio.run(press()):

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
+import ipywidgets as widgets
 import pytest
 import trustme
 from panels_support import click, everything_shown, make_thing, message, paste, state
@@ -187,8 +188,38 @@ def test_a_certificate_that_went_away_meanwhile_is_told(
     click(steps.creation)
     closing.clean_up(aws)
     click(steps.activation)
-    assert "ResourceNotFoundException" in message(steps)
+    assert "This certificate is gone" in message(steps) and "from the top" in message(steps)
     assert turns(steps) == [True, False, False, False]
+    assert "What a cell needs is gone" in message(steps)
+
+
+def test_it_looks_again_when_asked(aws: Account, steps: CertificateSteps) -> None:
+    click(steps.creation)
+    click(steps.activation)
+    assert "private.pem.key" not in links(steps) and steps.code
+    closing.clean_up(aws)
+    assert steps._status.value == "ACTIVE"
+    click(steps.look)
+    assert steps._status.value == "" and steps._created.value == "none yet"
+    assert turns(steps) == [True, False, False, False]
+    assert "iot-idle" in message(steps) and not steps.code
+
+
+def test_the_focus_moves_on_with_the_steps(
+    steps: CertificateSteps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A browser drops the focus of a button that is disabled, and then no key does anything."""
+    on: list[str] = []
+    monkeypatch.setattr(widgets.Button, "focus", lambda button: on.append(button.description))
+    for button in (steps.creation, steps.activation, steps.policy_attachment):
+        click(button)
+    assert on == ["2. Activate", "3. Attach policy", "4. Attach to the Thing"]
+    click(steps.thing_attachment)
+    click(steps.retirement)
+    assert on[3:] == ["Look again", "1. Create certificate"]
+    steps.create()  # by a cell, whose focus stays
+    click(steps.look)
+    assert len(on) == 5
 
 
 def test_a_step_before_its_turn_is_refused(steps: CertificateSteps) -> None:

@@ -225,7 +225,7 @@ def test_as_opened_each_panel_is_its_picture(inside: Account) -> None:
     kinds = (panels.trial, panels.thing, panels.policy, panels.certificate, panels.checklist)
     shown = [shown_before_it_runs(kind(inside)) for kind in (*kinds, panels.button)]
     assert shown == [shown_before_it_runs(kind(inside)) for kind in (*kinds, panels.button)]
-    pattern = r'<img src="pictures/(\S+)" alt="[^"]{40,}" width="\d+">'
+    pattern = r'<img src="pictures/(\S+)" alt="[^"]{40,}" width="\d+"><p><em>A picture\. Run .+</p>'
     found = [re.fullmatch(pattern, html) for html in shown]
     files = [each[1] for each in found if each]
     assert files == [each.file for each in pictures.PICTURES if not each.alternative]

@@ -107,8 +107,10 @@ class ButtonPanel(Panel):
         """Begin a long press."""
         self._begin(self.press("LONG"))
 
-    def begin_to_listen(self, _: Any = None) -> None:
+    def begin_to_listen(self, clicked: Any = None) -> None:
         """Begin to listen."""
+        if clicked:
+            self.single.focus()  # the clicked one is about to be disabled
         self._begin(self.listen())
 
     async def press(self, click: Click = "SINGLE") -> None:
@@ -121,8 +123,9 @@ class ButtonPanel(Panel):
             with self.outcome.of(
                 f"Pressing: {click}",
                 lambda: f"{click} is published on {self._listening.topic}.",
-                code="from helpers import button\n\n"
-                f"button.press(button.device(aws, {literal(self._name)}), {literal(click)})",
+                # In some notebooks, `button` is the learner's Thing.
+                code="from helpers.button import device, press\n\n"
+                f"press(device(aws, {literal(self._name)}), {literal(click)})",
             ):
                 await self._listen()
                 await asyncio.to_thread(self._press, click)
@@ -142,7 +145,12 @@ class ButtonPanel(Panel):
         Raises:
             LessonError: its Thing or its key files are missing.
         """
-        return button.device(self._account, self._name)
+        try:
+            return button.device(self._account, self._name)
+        except LessonError as missing:
+            raise LessonError(
+                f"{missing} Or run this notebook from the top.", entry="What a cell needs is gone"
+            ) from missing
 
     async def next(self, number: int = 1, *, timeout: float = button.PATIENCE) -> Message:
         """Wait for a message.
@@ -260,10 +268,10 @@ class Listening:
     def code(self) -> str:
         """Python that listens in a cell."""
         return (
-            "from helpers import button\n\n"
-            f'ear = button.make_listener(aws, "{self._serial}", "{self.name}")\n'
-            f'with button.listen(ear, "{self.topic}") as arrived:\n'
-            "    print(arrived.next(timeout=60))"
+            "from helpers.button import listen, make_listener\n\n"
+            f'ear = make_listener(aws, "{self._serial}", "{self.name}")\n'
+            f'with listen(ear, "{self.topic}") as heard:\n'
+            "    print(heard.next(timeout=60))"
         )
 
     async def start(self, speaker: Callable[[], Device]) -> None:

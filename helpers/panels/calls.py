@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,8 +37,9 @@ class Call:
         >>> print(Call("delete_thing", {"thingName": "my-button"}))
         iot.delete_thing(thingName="my-button")
         """
-        # A cell shows the value of its last line, so an answer with a private key is assigned.
-        start = f"{'answer = ' if self.method == _GIVES_A_KEY else ''}iot.{self.method}("
+        # A cell shows the value of its last line, so an answer with a private key is assigned: to a
+        # name that no notebook uses.
+        start = f"{'issued = ' if self.method == _GIVES_A_KEY else ''}iot.{self.method}("
         return _group(start, [(f"{name}=", it) for name, it in self.arguments.items()], ")")
 
 
@@ -114,7 +116,6 @@ def _group(
 
 def _long_text(text: str) -> str:
     # Three quotes in a row, or one at the end, would close the text early: those are escaped.
-    escaped = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"').replace("\r", "\\r")
-    if escaped.endswith('"'):
-        escaped = escaped[:-1] + '\\"'
+    escaped = text.replace("\\", "\\\\").replace("\r", "\\r")
+    escaped = re.sub(r'"(?="")|"\Z', r"\"", escaped)
     return f'"""{escaped}"""'

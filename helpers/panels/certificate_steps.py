@@ -36,7 +36,7 @@ class CertificateSteps(Panel):
         self._make_controls()
         super().__init__(
             "Create a certificate",
-            row(self.thing),
+            row(self.thing, self.look),
             row(self.creation, self._created, self.retirement),
             self.downloads.view,
             self._key_note,
@@ -47,6 +47,7 @@ class CertificateSteps(Panel):
         )
         self.thing.observe(self.choose_thing, "value")
         self.policy.observe(self.show_progress, "value")
+        self.look.on_click(self.look_again)
         self.creation.on_click(self.create)
         self.retirement.on_click(self.retire)
         self.activation.on_click(self.activate)
@@ -59,6 +60,7 @@ class CertificateSteps(Panel):
         names = {usual, *(each.name for each in thing.made_here(self._account.iot))}
         self.thing = field(widgets.Dropdown, "For the Thing", options=sorted(names), value=usual)
         self.policy = field(widgets.Dropdown, "Policy")
+        self.look = action("Look again", tooltip="Show what has changed elsewhere")
         self.creation = action("1. Create certificate", main=True)
         self.retirement = action(
             "Start again", tooltip="Take this certificate out of service and delete its files"
@@ -80,6 +82,12 @@ class CertificateSteps(Panel):
     def choose_thing(self, _: Any = None) -> None:
         """Show another Thing's certificate."""
         self._refresh_without_key()
+
+    def look_again(self, _: Any = None) -> None:
+        """Show how the certificate stands now: another cell may have changed or removed it."""
+        self._refresh_without_key()
+        self.outcome.say("idle", "This is how it stands now.")
+        self.outcome.show_code("")
 
     def refresh(self, _: Any = None) -> None:
         """Look up how far the Thing's certificate has come, and show it."""
@@ -111,19 +119,20 @@ class CertificateSteps(Panel):
         self._policies.value = escape(", ".join(policies) or "no policy attached")
         self._things.value = escape(", ".join(things) or "attached to no Thing")
 
-    def create(self, _: Any = None) -> None:
+    def create(self, clicked: Any = None) -> None:
         """Create a certificate and save its files; offer the private key for download, once."""
         name = self.thing.value
         with self.outcome.of(
             "Creating the certificate",
             f"{name} has a certificate. Its files are in {self._account.key_folder / name}.",
-            then=f"certificate.save_issued(aws, answer, {literal(name)})",
+            then=f"certificate.save_issued(aws, issued, {literal(name)})",
         ) as made:
             certificate.create(self._account, name)
         self._offer_key = self.outcome.succeeded and any(call.changes for call in made)
         self.refresh()
+        self._keep_focus(clicked)
 
-    def retire(self, _: Any = None) -> None:
+    def retire(self, clicked: Any = None) -> None:
         """Delete the Thing's certificate and its files, to start again."""
         name = self.thing.value
         with self.outcome.of(
@@ -133,23 +142,26 @@ class CertificateSteps(Panel):
         ):
             certificate.retire(self._account, name)
         self._refresh_without_key()
+        self._keep_focus(clicked)
 
-    def activate(self, _: Any = None) -> None:
+    def activate(self, clicked: Any = None) -> None:
         """Activate the certificate, so that the Thing can connect with it."""
         with self.outcome.of("Activating", "The certificate is active."):
             self._account.iot.update_certificate(
                 certificateId=self._certificate().certificate_id, newStatus="ACTIVE"
             )
         self._refresh_without_key()
+        self._keep_focus(clicked)
 
-    def attach_policy(self, _: Any = None) -> None:
+    def attach_policy(self, clicked: Any = None) -> None:
         """Attach the chosen policy to the certificate."""
         name = self.policy.value
         with self.outcome.of("Attaching", f"The certificate has the policy {name}."):
             self._account.iot.attach_policy(policyName=name, target=self._certificate().arn)
         self._refresh_without_key()
+        self._keep_focus(clicked)
 
-    def attach_thing(self, _: Any = None) -> None:
+    def attach_thing(self, clicked: Any = None) -> None:
         """Attach the certificate to its Thing."""
         name = self.thing.value
         with self.outcome.of("Attaching", f"The certificate is attached to the Thing {name}."):
@@ -157,13 +169,29 @@ class CertificateSteps(Panel):
                 thingName=name, principal=self._certificate().arn
             )
         self._refresh_without_key()
+        self._keep_focus(clicked)
 
     def _certificate(self) -> Certificate:
         if self.found is None:
             raise LessonError(
                 "There is no certificate yet: create it first.", entry="What a cell needs is gone"
             )
+        if certificate.find(self._account.iot, self.found.certificate_id) is None:
+            raise LessonError(
+                "This certificate is gone: another cell or panel has removed it, as the clean-up "
+                "does. Create a new one, or run this notebook from the top.",
+                entry="What a cell needs is gone",
+            )
         return self.found
+
+    def _keep_focus(self, clicked: Any) -> None:
+        """Move on to the next step: a browser takes the focus off a button that is disabled."""
+        if clicked and clicked.disabled:
+            steps = (
+                *(self.creation, self.activation, self.policy_attachment, self.thing_attachment),
+                self.look,
+            )
+            next(each for each in steps if not each.disabled).focus()
 
     def _refresh_without_key(self) -> None:
         self._offer_key = False

@@ -21,6 +21,10 @@ _STYLES = Path(__file__).with_name("panel.css")
 _ROLES = {"idle": "status", "under-way": "status", "done": "status", "refused": "alert"}
 
 
+_CAPTION = "<p><em>A picture. Run this cell to click through it.</em></p>"
+"""Below each picture, because a picture of a panel looks as if it could be clicked."""
+
+
 @dataclass(frozen=True)
 class Picture:
     """A picture of a panel, beside the notebook that shows it."""
@@ -36,7 +40,7 @@ class Picture:
         """Write it as HTML, with no more than JupyterLab leaves in a notebook it does not trust."""
         return (
             f'<img src="pictures/{escape(self.file)}" alt="{escape(self.alternative)}" '
-            f'width="{self.width}">'
+            f'width="{self.width}">{_CAPTION}'
         )
 
 
