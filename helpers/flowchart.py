@@ -4,20 +4,19 @@
 text and as SVG.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import chain
-from typing import Any
-
-import schemdraw
-from schemdraw import flow
-from schemdraw.elements import Element
+from pathlib import Path
 
 from helpers.certificate import Certificate
 
-BOX_WIDTH, BOX_HEIGHT, ROW, COLUMN = 4.2, 1.3, 1.8, 6.2
+# Pixels.
+BOX_WIDTH, BOX_HEIGHT, ROW, GAP, MARGIN = 136, 60, 80, 90, 16
+LETTER = 10
+"""As wide as a letter of a name can be expected to be."""
+_STYLES = Path(__file__).with_suffix(".css")
 
 
 @dataclass(frozen=True)
@@ -46,57 +45,78 @@ def draw(
     """
     things = list(dict.fromkeys(chain(things, *(each.things for each in certificates))))
     policies = list(dict.fromkeys(chain(policies, *(each.policies for each in certificates))))
-    lines = [f"Thing {name}" for name in things] or ["No Thing yet"]
+    lines = [f"Thing {name}" for name in things] or ["No Thing"]
     for number, each in enumerate(certificates, 1):
-        lines.append(f"Certificate {number}: {each.status}")
+        lines.append(f"Certificate {number}: {_shown(each)}")
         lines += [f"  is attached to Thing {name}" for name in each.things]
         lines += [f"  has policy {name}" for name in each.policies]
     if not certificates:
-        lines.append("No certificate yet")
-    lines += [f"Policy {name}" for name in policies] or ["No policy yet"]
+        lines.append("No certificate")
+    lines += [f"Policy {name}" for name in policies] or ["No policy"]
     text = "\n".join(lines)
-    start, rest = _picture(things, certificates, policies).split(">", 1)
-    # As wide as the page: at a width of its own it would be cut off at 200 %.
-    start = re.sub(r'height="\S+" width="\S+"', 'width="100%"', start)
-    return Flowchart(text, f'{start} role="img"><title>{escape(text)}</title>{rest}')
+    return Flowchart(text, _picture(text, things, certificates, policies))
+
+
+def _shown(each: Certificate) -> str:
+    return f"{each.certificate_id[:8]}… {each.status}"
 
 
 def _picture(
-    things: Sequence[str], certificates: Sequence[Certificate], policies: Sequence[str]
+    text: str, things: Sequence[str], certificates: Sequence[Certificate], policies: Sequence[str]
 ) -> str:
-    labels = {
-        each.certificate_id: f"{number}: {each.status}"
-        for number, each in enumerate(certificates, 1)
-    }
-    schemdraw.use("svg")
-    with schemdraw.Drawing(show=False, fontsize=13, unit=1) as drawing:
-        drawing.config(bgcolor="white", margin=0.3)
-        thing_boxes = _column(0, "Thing", {name: name for name in things})
-        certificate_boxes = _column(1, "Certificate", labels)
-        policy_boxes = _column(2, "Policy", {name: name for name in policies})
-        for each in certificates:
-            box = certificate_boxes[each.certificate_id]
-            for name in each.things:
-                _attached(box.W, thing_boxes[name].E)
-            for name in each.policies:
-                _attached(box.E, policy_boxes[name].W)
-    return bytes(drawing.get_imagedata("svg")).decode()
+    """Draw it as SVG, on a card of its own: a page can be dark where the browser says light."""
+    columns = {"Thing": things, "Certificate": [*map(_shown, certificates)], "Policy": policies}
+    widths = [max(BOX_WIDTH, *(LETTER * len(n) + 24 for n in ("", *it))) for it in columns.values()]
+    lefts = [MARGIN + sum(widths[:number]) + number * GAP for number in range(3)]
+    width, rows = lefts[2] + widths[2] + MARGIN, max(1, *map(len, columns.values()))
+    height = ROW * (rows - 1) + BOX_HEIGHT + 2 * MARGIN
+    shapes = [_box(1, 1, width - 2, height - 2, "card")]
+    for (kind, names), left, wide in zip(columns.items(), lefts, widths, strict=True):
+        middle = left + wide // 2
+        for row, name in enumerate(names):
+            number = f" {row + 1}" if kind == "Certificate" else ""
+            shapes += [_box(left, MARGIN + ROW * row, wide, BOX_HEIGHT, "made")]
+            shapes += [_text(middle, _middle(row) - 6, f"{kind}{number}", "kind")]
+            shapes += [_text(middle, _middle(row) + 18, name, "name")]
+        if not names:
+            shapes += [_box(left, MARGIN, wide, BOX_HEIGHT, "missing")]
+            shapes += [
+                _text(
+                    middle,
+                    _middle(0) + 5,
+                    f"no {kind if kind == 'Thing' else kind.lower()}",
+                    "quiet",
+                )
+            ]
+    shapes += _lines([each.things for each in certificates], things, lefts[1], lefts[1] - GAP)
+    end = lefts[2]
+    shapes += _lines([each.policies for each in certificates], policies, end - GAP, end)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xml:lang="en" viewBox="0 0 {width} {height}" '
+        f'width="{width}" height="{height}" class="iot-flow" role="img"><title>{escape(text)}'
+        f"</title><style>{_STYLES.read_text('utf-8')}</style>{''.join(shapes)}</svg>"
+    )
 
 
-def _column(number: int, kind: str, labels: Mapping[str, str]) -> dict[str, Element]:
-    """Draw a box for each label, and return the boxes by the labels' keys."""
-    boxes = {
-        key: _box(number, row).label(f"{kind}\n{label}").fill("#eef5ff")
-        for row, (key, label) in enumerate(labels.items())
-    }
-    if not labels:
-        _box(number, 0).label(f"no {kind} yet").linestyle("--").color("#767676")
-    return boxes
+def _lines(
+    attached: Sequence[Sequence[str]], names: Sequence[str], start: int, end: int
+) -> Iterator[str]:
+    """Draw what each certificate is attached to, a dot at that end."""
+    pairs = [(row, names.index(name)) for row, listed in enumerate(attached) for name in listed]
+    for row, other in pairs:
+        yield f'<path d="M{start} {_middle(row)}L{end} {_middle(other)}"/>'
+        yield f'<circle cx="{end}" cy="{_middle(other)}" r="4"/>'
+    if pairs:  # once, above the uppermost place for a line, so that it lies on none
+        yield _text((start + end) // 2, _middle(0) - 10, "attached", "quiet")
 
 
-def _box(column: int, row: int) -> Any:
-    return flow.Box(w=BOX_WIDTH, h=BOX_HEIGHT).at((column * COLUMN, -row * ROW)).anchor("W")
+def _middle(row: int) -> int:
+    return MARGIN + BOX_HEIGHT // 2 + ROW * row
 
 
-def _attached(start: Any, end: Any) -> None:
-    flow.Arrow().at(start).to(end).label("attached", fontsize=10, ofst=0.15)
+def _box(x: int, y: int, width: int, height: int, what: str) -> str:
+    return f'<rect class="{what}" x="{x}" y="{y}" width="{width}" height="{height}" rx="10"/>'
+
+
+def _text(x: int, y: int, text: str, what: str) -> str:
+    return f'<text class="{what}" x="{x}" y="{y}">{escape(text)}</text>'
