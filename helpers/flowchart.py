@@ -14,6 +14,8 @@ from helpers.certificate import Certificate
 
 # Pixels.
 BOX_WIDTH, BOX_HEIGHT, ROW, GAP, MARGIN = 136, 60, 80, 90, 16
+PAGE = 800
+"""At least: a small drawing is not blown up."""
 LETTER = 10
 """As wide as a letter of a name can be expected to be."""
 _STYLES = Path(__file__).with_suffix(".css")
@@ -92,9 +94,10 @@ def _picture(
     end = lefts[2]
     shapes += _lines([each.policies for each in certificates], policies, end - GAP, end)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" xml:lang="en" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}" class="iot-flow" role="img"><title>{escape(text)}'
-        f"</title><style>{_STYLES.read_text('utf-8')}</style>{''.join(shapes)}</svg>"
+        # As wide as the page: at a width of its own it would be cut off at 200 %.
+        f'<svg xmlns="http://www.w3.org/2000/svg" xml:lang="en" width="100%" class="iot-flow" '
+        f'viewBox="0 0 {max(width, PAGE)} {height}" role="img"><title>{escape(text)}</title>'
+        f"<style>{_STYLES.read_text('utf-8')}</style>{''.join(shapes)}</svg>"
     )
 
 

@@ -1,5 +1,6 @@
 """Clean-up: from every half-done state it removes all that the lesson made, and nothing else."""
 
+import re
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -15,6 +16,7 @@ from helpers.certificate import Certificate
 from helpers.errors import LessonError
 from helpers.policy import AccountPolicy
 from iot_policy import document, statement
+from publish import way
 
 RIGHTS = document(statement("iot:Connect", "*"))
 
@@ -287,6 +289,18 @@ def test_the_flowchart_says_what_is_missing(aws: Account) -> None:
     chart = closing.flowchart(aws)
     assert repr(chart).splitlines() == ["No Thing", "No certificate", "No policy"]
     assert chart._repr_svg_().count('class="missing"') == 3
+
+
+def colours(css: str, selector: str) -> dict[str, str]:
+    return dict(re.findall(r"--(\w+): (#\w{6})", css.split(selector)[1].split("}")[0]))
+
+
+def test_the_flowchart_has_the_colours_of_the_way_of_a_message(aws: Account) -> None:
+    css = closing.flowchart(aws).svg
+    for number, selector in enumerate((".iot-flow {", "(prefers-color-scheme: dark)")):
+        found = colours(css, selector)
+        assert found.items() <= {name: pair[number] for name, pair in way.COLOURS.items()}.items()
+        assert found.keys() == {"card", "edge", "field", "line", "quiet", "ink"}
 
 
 def test_the_form_for_a_real_button_shows_no_secret(aws: Account) -> None:

@@ -9,6 +9,8 @@ import nbformat
 import pytest
 from playwright.sync_api import Browser
 
+from helpers.certificate import Certificate
+from helpers.flowchart import draw
 from publish import browser, notebooks, way
 from publish.notebooks import FOLDER, NOTEBOOKS, ROOT
 
@@ -118,6 +120,30 @@ def test_no_text_leaves_its_place(each: way.Way, chromium: Browser) -> None:
     for text, box in product(texts, (box for box in boxes if is_frame(box))):
         assert apart(text, box) or inside(text, box), (text, box)
     assert all(inside(text, [0, 0, way.WIDTH, way.HEIGHT]) for text in texts)
+
+
+def test_in_the_flowchart_no_text_lies_on_another_or_leaves_its_box(chromium: Browser) -> None:
+    """Several certificates on one policy, with names as long as the lesson's with a learner's."""
+    policies, things = ("zoe-second-button-policy", "zoe-panel"), ("zoe-second-button", "zoe-one")
+    certificates = [
+        Certificate(digit * 64, "", "INACTIVE", policies, things) for digit in ("a", "b", "0")
+    ]
+    page = chromium.new_page(viewport={"width": 900, "height": 400})
+    page.set_content(draw(things, certificates, policies).svg)
+    assert page.locator("text", has_text="attached").count() == 2
+    texts, boxes, lines = page.evaluate("""() => ['text', 'rect', 'path'].map(kind =>
+        [...document.querySelectorAll(`svg > ${kind}`)].map(shape => {
+            const box = shape.getBBox();
+            return [box.x, box.y, box.x + box.width, box.y + box.height];
+        }))""")
+    page.close()
+    assert (len(texts), len(boxes), len(lines)) == (16, 8, 12)
+    assert all(apart(one, other) for one, other in combinations(texts, 2))
+    for text, box in product(texts, boxes):
+        assert apart(text, box) or inside(text, box), (text, box)
+    labels = [text for text in texts if all(apart(text, box) for box in boxes[1:])]
+    assert len(labels) == 2
+    assert all(label[3] < line[1] for label, line in product(labels, lines))
 
 
 @pytest.mark.parametrize("scheme", PAGES)
