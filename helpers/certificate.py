@@ -50,6 +50,8 @@ def find(iot: "IoTClient", certificate_id: str) -> Certificate | None:
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_DescribeCertificate.html
     """
+    if not certificate_id:  # of a damaged file
+        return None
     try:
         found = iot.describe_certificate(certificateId=certificate_id)["certificateDescription"]
         arn = found["certificateArn"]
@@ -126,8 +128,8 @@ def create(account: Account, name: str) -> KeyFiles:
     """
     delete_unusable(account)
     files = saved(account.key_folder / name)
-    if files is not None and find(account.iot, files.certificate_id) is not None:
-        account.ledger.note(files.certificate_id)
+    if files is not None and find(account.iot, files.known_id) is not None:
+        account.ledger.keep(files.certificate_id)
         return files
     retire(account, name)
     if account.shared:
@@ -156,7 +158,7 @@ def save_issued(
         files = key_files.add_certificate(folder, answer["certificatePem"], root_ca=account.root_ca)
     except (LessonError, OSError):
         there = saved(folder)
-        if there is None or there.certificate_id != answer["certificateId"]:
+        if there is None or there.known_id != answer["certificateId"]:
             remove(account.iot, answer["certificateId"])
         raise
     delete_unusable(account)
@@ -191,10 +193,10 @@ def retire(account: Account, thing_name: str) -> None:
     delete_unusable(account)
     folder = account.key_folder / thing_name
     files = saved(folder)
-    if files is not None:
-        account.ledger.note(files.certificate_id)
-        remove(account.iot, files.certificate_id)
-        account.ledger.forget(files.certificate_id)
+    if files is not None and (known := files.known_id):
+        account.ledger.note(known)
+        remove(account.iot, known)
+        account.ledger.forget(known)
     for each in (folder, key_files.unfinished_folder(folder)):
         if each.exists():
             KeyFiles(each).delete()
@@ -233,7 +235,7 @@ def delete_unusable(account: Account) -> list[Certificate]:
         The certificates that were left alone, because in a shared account they may be somebody
         else's: inactive, attached to nothing, and made when an answer of ours was lost.
     """
-    kept = {files.certificate_id for files in all_saved(account.key_folder)}
+    kept = {files.known_id for files in all_saved(account.key_folder)}
     for certificate_id in sorted(set(account.ledger.ids()) - kept):
         if account.ledger.under_way(certificate_id):
             continue

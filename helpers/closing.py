@@ -9,7 +9,7 @@ from helpers.account import Account
 from helpers.certificate import Certificate
 from helpers.errors import LessonError
 from helpers.flowchart import Flowchart, draw
-from helpers.key_files import KeyFiles, all_saved, unfinished
+from helpers.key_files import KeyFiles, all_saved, unfinished, with_key
 from helpers.policy import AccountPolicy
 from helpers.table import Readable, table
 from helpers.thing import Thing
@@ -27,7 +27,7 @@ class Inventory:
     policies: tuple[AccountPolicy, ...]
     certificates: tuple[Certificate, ...]
     keys: tuple[KeyFiles, ...]
-    """The certificates whose files are saved here."""
+    """The files in each folder that holds a private key."""
 
     @property
     def empty(self) -> bool:
@@ -54,8 +54,9 @@ def inventory(account: Account) -> Inventory:
     iot = account.iot
     things = thing.made_here(iot, prefix=account.prefix)
     policies = policy.made_here(iot, prefix=account.prefix)
-    keys = all_saved(account.key_folder)
-    known = [files.certificate_id for files in keys] + account.ledger.ids()
+    keys = with_key(account.key_folder)
+    saved = [files.known_id for files in all_saved(account.key_folder)]
+    known = [each for each in saved if each] + account.ledger.ids()
     ids = known + _attached_to(account, things, policies)
     found = [certificate.find(iot, each) for each in dict.fromkeys(ids)]
     thing_names, policy_names = {each.name for each in things}, {each.name for each in policies}
@@ -125,7 +126,7 @@ def steps(found: Inventory, thing_name: str) -> list[Step]:
     best = max(its_own, key=_progress, default=Certificate("", "", "", (), ()))
     others = {name for each in found.certificates if each not in its_own for name in each.policies}
     policies = {each.name for each in found.policies} - (others - set(best.policies))
-    saved_ids = {files.certificate_id for files in found.keys}
+    saved_ids = {files.known_id for files in found.keys} - {""}
     return [
         Step(
             "The Thing is registered",
@@ -146,7 +147,7 @@ def steps(found: Inventory, thing_name: str) -> list[Step]:
 
 
 def _of_another(each: Certificate, found: Inventory, thing_name: str) -> bool:
-    saved = [files for files in found.keys if files.certificate_id == each.certificate_id]
+    saved = [files for files in found.keys if files.known_id == each.certificate_id]
     names = {*each.things, *(files.folder.name for files in saved)}
     return bool(names) and thing_name not in names
 
@@ -234,7 +235,7 @@ def remove(account: Account, part: Part) -> None:
         case Thing():
             thing.remove(account.iot, part.name)
         case KeyFiles():
-            account.ledger.forget(part.certificate_id)
+            account.ledger.forget(part.known_id)
             part.delete()
 
 

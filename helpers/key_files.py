@@ -5,6 +5,7 @@ A folder holds all four files or does not count: until they are written, its nam
 """
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -49,13 +50,26 @@ class KeyFiles:
     @property
     def certificate_id(self) -> str:
         """SHA-256 of the certificate's DER form, hexadecimal: AWS IoT's id for it."""
-        certificate = x509.load_pem_x509_certificate(self.pem.encode())
+        if known := self.existing().known_id:
+            return known
+        raise LessonError(
+            f"{self.certificate} is damaged: retire it (certificate.retire), then issue a new one.",
+            entry="There are key files already",
+        )
+
+    @property
+    def known_id(self) -> str:
+        """The same; empty where the certificate's file is missing or damaged."""
+        try:
+            certificate = x509.load_pem_x509_certificate(self.certificate.read_bytes())
+        except (OSError, ValueError):
+            return ""
         return certificate.fingerprint(hashes.SHA256()).hex()
 
     @property
     def pem(self) -> str:
         """What is in the certificate's file."""
-        return self.existing().certificate.read_text()
+        return self.existing().certificate.read_text("utf-8", "replace")
 
     @property
     def modes(self) -> dict[str, str]:
@@ -70,23 +84,25 @@ class KeyFiles:
         return self
 
     def computed_public_key(self) -> PublicKeyTypes | None:
-        """Compute the public key from the private one; ``None`` where that is missing or damaged.
+        """Compute the public key from the private one; ``None`` where that cannot be read.
 
         Only these files can use a certificate with this public key.
         """
-        if not self.private_key.exists():
-            return None
         try:
             # Checking a key takes 50 ms, for nothing: a damaged one's public key does not match.
             pem, skip = self.private_key.read_bytes(), {"unsafe_skip_rsa_key_validation": True}
             return load_pem_private_key(pem, None, **skip).public_key()
-        except ValueError:
+        except (OSError, TypeError, ValueError):  # missing, behind a password, damaged
             return None
 
     def delete(self) -> None:
         """Delete the files, the private key last, and the folder."""
         for file in (self.root_ca, self.public_key, self.certificate, self.private_key):
-            file.unlink(missing_ok=True)
+            if file.is_dir():  # no file of ours: it goes if it is empty
+                with suppress(OSError):
+                    file.rmdir()
+            else:
+                file.unlink(missing_ok=True)
         if not any(self.folder.iterdir()):
             self.folder.rmdir()
 
@@ -124,8 +140,9 @@ def unfinished_folder(folder: Path) -> Path:
 
 
 def folders(key_folder: Path) -> list[Path]:
-    """List the folders of key files, unfinished ones included."""
-    return sorted(folder for folder in key_folder.glob("[!.]*") if folder.is_dir())
+    """List the folders of key files, unfinished ones and those that were moved included."""
+    here = (folder for folder in key_folder.glob("[!.]*") if folder.is_dir())
+    return sorted({*here, *(file.parent for file in key_folder.rglob("*.pem.*"))} - {key_folder})
 
 
 def unfinished(key_folder: Path) -> list[KeyFiles]:
@@ -135,14 +152,19 @@ def unfinished(key_folder: Path) -> list[KeyFiles]:
 
 def all_saved(key_folder: Path) -> list[KeyFiles]:
     """List the files of each certificate that is saved with its private key."""
+    return [files for files in with_key(key_folder) if files.certificate.is_file()]
+
+
+def with_key(key_folder: Path) -> list[KeyFiles]:
+    """List the files in each folder that holds a private key, finished ones only."""
     whole = [each for each in folders(key_folder) if not each.name.endswith(_UNFINISHED)]
-    return [files for files in map(saved, whole) if files is not None]
+    return [files for files in map(KeyFiles, whole) if files.private_key.is_file()]
 
 
 def saved(folder: Path) -> KeyFiles | None:
     """Return the files in *folder*; ``None`` where certificate or private key is missing."""
     files = KeyFiles(folder)
-    return files if files.certificate.exists() and files.private_key.exists() else None
+    return files if files.certificate.is_file() and files.private_key.is_file() else None
 
 
 def _make_private(folder: Path) -> None:

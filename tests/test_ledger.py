@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -303,3 +304,41 @@ def test_with_the_last_thing_and_no_certificate_left_the_history_goes(iot: Any, 
     iot.delete_thing(thingName="my-button")
     assert told() == []
     assert not (FOLDER / ".certificates").exists()
+
+
+def test_no_change_is_lost_between_threads() -> None:
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda at: Ledger(FOLDER).record(ID, f"policy {at}", on=True), range(80)))
+    assert sorted(told()) == sorted((f"policy {at}", True) for at in range(80))
+
+
+def test_what_is_needed_is_kept_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """First go the changes of a deleted certificate, then what a later change undid."""
+    monkeypatch.setattr("helpers.account.ledger.MOST_CHANGES", 4)
+    ledger = Ledger(FOLDER)
+    ledger.keep(ID)
+    for about, what in ((OTHER, "gone"), (ID, "ACTIVE"), (ID, "ACTIVE"), (ID, "Thing my-button")):
+        ledger.record(about, what, on=True)
+    assert [what for what, _ in told()] == ["made", "ACTIVE", "ACTIVE", "Thing my-button"]
+    ledger.record(OTHER, "gone", on=True)
+    assert [what for what, _ in told()] == ["made", "ACTIVE", "ACTIVE", "Thing my-button"]
+    ledger.record(ID, "policy my-rights", on=True)
+    assert [what for what, _ in told()] == ["made", "ACTIVE", "Thing my-button", "policy my-rights"]
+
+
+def test_one_that_is_kept_is_recorded_as_made_once() -> None:
+    for _ in range(2):
+        Ledger(FOLDER).keep(ID)
+    assert (Ledger(FOLDER).ids(), told()) == ([ID], [("made", True)])
+
+
+@pytest.mark.parametrize("content", ["", "gone", "[1", '[["a"]]', "{}", "[" * 9999, "\udc80"])
+def test_what_is_damaged_is_left_out(content: str) -> None:
+    ledger, damaged = Ledger(FOLDER), content.encode("utf-8", "surrogateescape")
+    ledger.note(ID)
+    for name in (".history", "stray", "stray.txt", "stray.call", OTHER):
+        (FOLDER / ".certificates" / name).write_bytes(damaged)
+    assert (ledger.ids(), ledger.calls(), told()) == ([ID, OTHER], [], [])
+    assert not ledger.under_way(OTHER)
+    ledger.record(ID, "made", on=True)
+    assert told() == [("made", True)]

@@ -7,8 +7,11 @@ keeps no history of a certificate, so the ledger does, until the clean-up.
 
 import json
 import os
+import re
+import threading
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +30,8 @@ ISSUING = ("CreateKeysAndCertificate", "CreateCertificateFromCsr")
 
 MOST_CHANGES = 300
 """How many changes are kept: a certificate's own are about ten."""
+
+_RECORDING = threading.Lock()
 
 
 class Change(NamedTuple):
@@ -71,13 +76,20 @@ class Ledger:
         """Record that a certificate is the lesson's."""
         self._write(certificate_id, str(os.getpid()))
 
+    def keep(self, certificate_id: str) -> None:
+        """Record a certificate that is there already; its history may begin only now."""
+        self.note(certificate_id)
+        if (certificate_id, "made") not in [each[1:3] for each in self.changes()]:
+            self.record(certificate_id, "made", True)
+
     def forget(self, certificate_id: str) -> None:
         """Remove a certificate from the ledger: it is deleted."""
-        self._remove(self._folder / certificate_id)
+        if certificate_id:  # a damaged file has none
+            self._remove(self._folder / certificate_id)
 
     def ids(self) -> list[str]:
         """List the certificates that are the lesson's."""
-        return sorted(file.name for file in self._files() if not file.suffix)
+        return [each.name for each in self._files() if re.fullmatch("[0-9a-f]{64}", each.name)]
 
     def begin(self, operation: str, before: list[str]) -> Path:
         """Record that a certificate is about to be made, and which ones there are already."""
@@ -95,7 +107,8 @@ class Ledger:
 
     def calls(self) -> list[PendingCall]:
         """List the pending calls: what they made is not known."""
-        found = {file: json.loads(file.read_text()) for file in self._files() if file.suffix}
+        calls = [file for file in self._files() if file.suffix == ".call"]
+        found = {file: each for file in calls for each in _lines(file) if _is_call(each)}
         return [
             PendingCall(
                 file,
@@ -108,16 +121,33 @@ class Ledger:
         ]
 
     def record(self, certificate_id: str, what: str, on: bool) -> None:
-        """Record a change of a certificate; of many, the oldest is forgotten."""
+        """Record a change of a certificate; of many, the least needed are forgotten."""
         change = Change(datetime.now(UTC).isoformat(), certificate_id, what, on)
-        self._write(self._history.name, json.dumps([*self.changes(), change][-MOST_CHANGES:]))
+        with _RECORDING:  # panels have threads of their own; another process may append as well
+            if len(changes := [*self.changes(), change]) > MOST_CHANGES:
+                kept = map(json.dumps, self._most_needed(changes))
+                self._write(self._history.name, "\n".join(kept))
+                return
+            self._make_folder()
+            descriptor = os.open(self._history, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(descriptor, "w") as opened:
+                opened.write(f"\n{json.dumps(change)}")
 
     def changes(self) -> list[Change]:
         """List what became of the certificates, the oldest change first."""
-        try:
-            return [Change(*each) for each in json.loads(self._history.read_text())]
-        except FileNotFoundError:
-            return []
+        lines = [each for each in _lines(self._history) if isinstance(each, list)]
+        return [Change(*each) for each in lines if [*map(type, each)] == [str, str, str, bool]]
+
+    def _most_needed(self, changes: list[Change]) -> list[Change]:
+        """Leave out those of deleted certificates first, then those that a later one undid."""
+        own, last = set(self.ids()), {each[1:3]: at for at, each in enumerate(changes)}
+
+        def needed(at: int) -> int:
+            ours = changes[at].certificate_id in own
+            return ours + (ours and last[changes[at][1:3]] == at)
+
+        by_need = sorted(range(len(changes)), key=needed)
+        return [changes[at] for at in sorted(by_need[-MOST_CHANGES:])]
 
     def forget_changes(self) -> None:
         """Delete the history: the lesson's certificates are all gone."""
@@ -125,16 +155,19 @@ class Ledger:
 
     def under_way(self, certificate_id: str) -> bool:
         """Whether another process that runs may be about to save the certificate's files."""
-        return _another(int((self._folder / certificate_id).read_text()))
+        pid = next(iter(_lines(self._folder / certificate_id)), 0)
+        return isinstance(pid, int) and _another(pid)
 
     def _files(self) -> list[Path]:
         # A file whose name begins with a dot is still being written.
         return sorted(self._folder.glob("[!.]*"))
 
+    def _make_folder(self) -> None:
+        for folder in (*reversed(self._folder.parents[:2]), self._folder):
+            folder.mkdir(mode=0o700, exist_ok=True)
+
     def _write(self, name: str, content: str) -> Path:
-        self._folder.parent.parent.mkdir(mode=0o700, exist_ok=True)
-        self._folder.parent.mkdir(mode=0o700, exist_ok=True)
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._make_folder()
         write_whole(self._folder / name, content.encode())
         return self._folder / name
 
@@ -142,6 +175,20 @@ class Ledger:
         file.unlink(missing_ok=True)
         if self._folder.exists() and not any(self._folder.iterdir()):
             self._folder.rmdir()
+
+
+def _lines(file: Path) -> list[Any]:
+    """Read a file of JSON, a value in each line; a line or a file that is damaged is left out."""
+    found = []
+    with suppress(OSError):
+        for line in file.read_bytes().splitlines():
+            with suppress(ValueError, RecursionError):
+                found.append(json.loads(line))
+    return found
+
+
+def _is_call(found: Any) -> bool:
+    return isinstance(found, dict) and {"operation", "pid", "at", "before"} <= found.keys()
 
 
 def _another(pid: int) -> bool:

@@ -144,9 +144,9 @@ def _own_parts(account: Account, issued: Collection[str]) -> list[Part]:
     folders = [
         files
         for files in found.keys
-        if files.folder.name in things or files.certificate_id in issued
+        if files.folder.name in things or files.known_id in issued
     ]
-    ids = {*issued, *(files.certificate_id for files in folders)}
+    ids = {*issued, *(files.known_id for files in folders)}
 
     def certifies_ours(each: Certificate) -> bool:
         attached = {*each.things, *each.policies}
