@@ -1,12 +1,14 @@
 """What a check says: whether an exercise is done, what was proved, or what is wrong first."""
 
+import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Concatenate, ParamSpec
 
 from helpers.account import Account
-from helpers.table import verdict_box
+from helpers.errors import LessonError
+from helpers.table import Readable, verdict_box
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,8 @@ class Result:
 
     missing: str = ""
     """What is wrong; empty where the exercise is done."""
-    cure: str = ""
+    remedy: str = ""
+    """How to put it right."""
     proved: str = ""
     next: str = ""
 
@@ -23,6 +26,14 @@ class Result:
     def passed(self) -> bool:
         """Whether the exercise is done."""
         return not self.missing
+
+    @property
+    def cure(self) -> Readable:
+        """What is wrong once more, and how to put it right."""
+        if self.passed:
+            return Readable("Nothing is wrong.", verdict_box(True, "Nothing is wrong.").html)
+        told = verdict_box(False, self.missing, [self.remedy])
+        return Readable(f"{self.missing} {self.remedy}", told.html)
 
     def __repr__(self) -> str:
         return " ".join(self._words())
@@ -47,6 +58,16 @@ def want(right: object, missing: str, cure: str) -> None:
         raise NotYet(missing, cure)
 
 
+def expect(given: object, kind: type, name: str) -> None:
+    """Raise LessonError where a name of the notebook stands for something of another kind."""
+    if not isinstance(given, kind):
+        raise LessonError(
+            f"{name} should be a {kind.__name__}, and is {reprlib.repr(given)}: run the cells from "
+            "the top.",
+            entry="What a cell needs is gone",
+        )
+
+
 _P = ParamSpec("_P")
 _Look = Callable[Concatenate[Account, _P], None]
 _Check = Callable[Concatenate[Account, _P], Result]
@@ -57,12 +78,13 @@ def exercise(name: str, proved: str, then: str) -> Callable[[_Look[_P]], _Check[
 
     def decorate(look: _Look[_P]) -> _Check[_P]:
         def check(account: Account, /, *args: _P.args, **kwargs: _P.kwargs) -> Result:
+            expect(account, Account, "aws")
             try:
                 look(account, *args, **kwargs)
             except NotYet as problem:
                 return Result(*problem.args)
             account.passed(name)
-            return Result(cure="Nothing is wrong.", proved=proved, next=then)
+            return Result(proved=proved, next=then)
 
         return wraps(look)(check)
 

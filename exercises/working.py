@@ -1,7 +1,8 @@
 """Whether policies allow what they should, and whether a certificate is in working order."""
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+import reprlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 from cryptography import x509
@@ -31,8 +32,32 @@ def read(name: str, document: Mapping[str, Any] | str) -> Policy:
         return iot_policy.parse(name, text)
     except iot_policy.MalformedPolicy as problem:
         raise NotYet(str(problem), cure) from None
-    except (TypeError, ValueError):
-        raise NotYet(f"This is no policy document: {document!r:.60}.", cure) from None
+    except (RecursionError, TypeError, ValueError):
+        raise NotYet(f"This is no policy document: {reprlib.repr(document):.60}.", cure) from None
+
+
+def _comparing(account: Account, button: Thing) -> Callable[..., iot_policy.Comparison]:
+    """Return ``iot_policy.compare`` for policies that a button's certificate has."""
+    wired = AttachedThing(button.name, None, button.attributes)
+    context = iot_policy.connection_context(button.name, None, "", [wired])
+    del context["iot:CertificateId"]  # neither it nor an address is known: both may be any
+    return partial(
+        iot_policy.compare, region=account.region, account=account.number, context=context
+    )
+
+
+def enough(account: Account, button: Thing) -> Callable[[frozenset[str]], bool]:
+    """Return what tells of policies' names whether, as they are now, they allow what is needed."""
+    needed = [read("what is needed", least_privilege(account, button))]
+    compare = _comparing(account, button)
+
+    @cache
+    def allow(names: frozenset[str]) -> bool:
+        there = filter(None, (policy.find(account.iot, each) for each in sorted(names)))
+        given = [read(each.name, each.text) for each in there]
+        return compare(needed, given).verdict == "WITHIN"
+
+    return allow
 
 
 def compare_exactly(
@@ -40,12 +65,7 @@ def compare_exactly(
 ) -> None:
     """Compare all that policies allow, attached to a button's certificate, with what is wanted."""
     right = [read("what is wanted", wanted)]
-    wired = AttachedThing(button.name, None, button.attributes)
-    context = iot_policy.connection_context(button.name, None, "", [wired])
-    del context["iot:CertificateId"]  # neither it nor an address is known: both may be any
-    compare = partial(
-        iot_policy.compare, region=account.region, account=account.number, context=context
-    )
+    compare = _comparing(account, button)
     lacking, more = compare(right, given), compare(given, right)
     if lacking.witness:
         hint = iot_policy.explain(given, lacking.witness).hint
@@ -57,17 +77,17 @@ def compare_exactly(
         steps = iot_policy.explain(given, more.witness).steps
         by = next(each for each in steps if each.kind == "matched")
         cure = f"Statement {by.number} of {by.policy} allows it: narrow it, or take it out."
+        if len(given) > 1:
+            cure += " Or detach the whole policy, if the others allow what the button needs."
     want(more.verdict == "WITHIN", f"{more} It need not.", cure)
 
 
 def proved_id(files: KeyFiles | None) -> str:
     """Return a certificate's id; empty where it is damaged, or the private key is another's."""
-    try:
-        shown = files and x509.load_pem_x509_certificate(files.certificate.read_bytes())
-    except ValueError:
+    if files is None or not files.known_id:
         return ""
-    own = files and shown and shown.public_key() == files.computed_public_key()
-    return files.certificate_id if files and own else ""
+    shown = x509.load_pem_x509_certificate(files.certificate.read_bytes())
+    return files.known_id if shown.public_key() == files.computed_public_key() else ""
 
 
 def in_working_order(account: Account, name: str, serial: str = "") -> Certificate:
@@ -86,7 +106,8 @@ def in_working_order(account: Account, name: str, serial: str = "") -> Certifica
     another = f"Move {folder} away if it is there, then certificate.issue(aws, ...)."
     files = saved(folder)
     want(files, f"{folder} holds no certificate with its private key.", another)
-    want(proved_id(files), f"In {folder}, key and certificate do not belong together.", another)
+    apart = "key and certificate do not belong together, or one of them cannot be read"
+    want(proved_id(files), f"In {folder}, {apart}.", another)
     found = certificate.find(iot, proved_id(files))
     if found is None:
         raise NotYet(f"{its} is not registered at AWS.", another)
@@ -100,16 +121,42 @@ def in_working_order(account: Account, name: str, serial: str = "") -> Certifica
     want(found.policies, f"{its} has no policy: it may do nothing.", "iot.attach_policy(...)")
     attached = filter(None, (policy.find(iot, each) for each in found.policies))
     given = [read(each.name, each.text) for each in attached]
-    compare_exactly(account, button, given, least_privilege(account, button))
+    try:
+        compare_exactly(account, button, given, least_privilege(account, button))
+    except NotYet as problem:
+        raise NotYet(problem.args[0], _leave(account, found, name) or problem.args[1]) from None
     return found
+
+
+def _leave(account: Account, found: Certificate, name: str) -> str:
+    """Say which policy of a certificate is another Thing's as well; empty where none is."""
+    targets = account.iot.get_paginator("list_targets_for_policy")
+    for each in found.policies:
+        arns = map(iot_policy.split_arn, targets.paginate(policyName=each).search("targets[]"))
+        ids = [arn.name for arn in arns if arn and arn.resource_type == "cert"]
+        holders = filter(None, (certificate.find(account.iot, held) for held in ids))
+        others = sorted({thing for holder in holders for thing in holder.things} - {name})
+        if others:
+            return (
+                f"The policy {each} is {others[0]}'s as well, so leave it as it is: "
+                f"iot.detach_policy(policyName={each!r}, target={found.arn!r}) takes it off this "
+                f"certificate. {name} needs a policy of its own."
+            )
+    return ""
+
+
+def others_on(account: Account, thing_name: str, certificate_id: str) -> list[str]:
+    """List what is attached to a Thing besides a certificate, by ARN."""
+    pages = account.iot.get_paginator("list_thing_principals").paginate(thingName=thing_name)
+    own = account.arn("cert", certificate_id)
+    return [each for each in pages.search("principals[]") if each != own]
 
 
 def press_it(account: Account, name: str) -> None:
     """Press a button; raise NotYet where that is refused, or its Thing has other certificates."""
-    pages = account.iot.get_paginator("list_thing_principals").paginate(thingName=name)
-    detach = "iot.detach_thing_principal(...) takes one off that is not in the button's folder."
-    alone = len(list(pages.search("principals[]"))) == 1
-    want(alone, f"The Thing {name} has another certificate as well.", detach)
+    for each in others_on(account, name, proved_id(saved(account.key_folder / name))):
+        detach = f"iot.detach_thing_principal(thingName={name!r}, principal={each!r}) takes it off."
+        raise NotYet(f"The Thing {name} has another certificate as well.", detach)
     try:
         press(device(account, name))
     except (LessonError, OSError) as problem:

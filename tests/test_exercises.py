@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import reprlib
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import in_process
 import nbformat
 import pytest
 from botocore.exceptions import ClientError
+from cryptography.hazmat.primitives import serialization
 from cells import run_notebook, with_answers
 from nbformat import NotebookNode
 
@@ -65,18 +67,18 @@ def first(number: int, cases: Iterable[Any]) -> list[Any]:
     return listed[:number] + [pytest.param(*case, marks=pytest.mark.long) for case in later]
 
 
-HOW_TO_ASK = "For the cure, run the check with .cure at its end."
+ASK = "For the cure, run the check with .cure at its end."
 
 
 def told(result: check.Result, sentence: str) -> None:
     """A wrong answer: what is wrong is said at once, and the cure only to who asks for it."""
     said = repr(result)
     assert not result.passed
-    assert said == f"Not yet. {result.missing} {HOW_TO_ASK}"
-    assert result.missing.endswith(".")
+    assert re.fullmatch(rf"Not yet\. .+\. {re.escape(ASK)}", said), said
     assert sentence in result.missing
-    assert result.cure
-    assert result.cure not in said
+    assert result.remedy
+    assert result.remedy not in said
+    assert repr(result.cure) == f"{result.missing} {result.remedy}"
     assert (result.proved, result.next) == ("", "")
 
 
@@ -84,7 +86,11 @@ def test_well_done_looks_like_one() -> None:
     right = check.Result(proved="It allows <all>.", next="Next: more.")
     wrong = check.Result("It allows <all>.", "Narrow it.")
     assert repr(right) == "Well done. It allows <all>. Next: more."
-    assert repr(wrong) == f"Not yet. It allows <all>. {HOW_TO_ASK}"
+    assert repr(wrong) == f"Not yet. It allows <all>. {ASK}"
+    assert str(wrong.cure) == "It allows <all>. Narrow it."
+    assert wrong.cure.html == table.verdict_box(False, "It allows <all>.", ["Narrow it."]).html
+    assert str(right.cure) == "Nothing is wrong."
+    assert right.cure.html == table.verdict_box(True, "Nothing is wrong.").html
     assert (
         right._repr_html_()
         == table.verdict_box(True, "Well done.", ["It allows <all>.", "Next: more."])._repr_html_()
@@ -92,7 +98,7 @@ def test_well_done_looks_like_one() -> None:
     assert "Narrow" not in wrong._repr_html_()
     assert (
         wrong._repr_html_()
-        == table.verdict_box(False, "Not yet.", ["It allows <all>.", HOW_TO_ASK])._repr_html_()
+        == table.verdict_box(False, "Not yet.", ["It allows <all>.", ASK])._repr_html_()
     )
 
 
@@ -142,7 +148,7 @@ def test_a_wrong_second_button_is_told_and_can_be_put_right(
     if name == SECOND:
         assert "iot.delete_thing(thingName=second), then register it again" in result.missing
         iot.delete_thing(thingName=SECOND)
-    assert f"thingName={SECOND!r} and the attributes {RIGHT_ONE}" in result.cure
+    assert f"thingName={SECOND!r} and the attributes {RIGHT_ONE}" in result.remedy
     iot.create_thing(thingName=SECOND, attributePayload={"attributes": RIGHT_ONE})
     assert check.second_button(inside).passed
 
@@ -250,7 +256,12 @@ def test_a_wrong_answer_is_told(
     told(check.answers(inside, button, given), sentence)
 
 
+DEEP: list[Any] = []
+for _ in range(5000):
+    DEEP = [DEEP]
 NO_DOCUMENTS: list[tuple[Any, str]] = [
+    (DEEP, "This is no policy document: [[[[[[[...]]]]]]]"),
+    ("[" * 2000, "olicy document"),
     (..., "This is no policy document: Ellipsis"),
     ({"Statement": {1, 2}}, "This is no policy document: {'Statement': {1, 2}}"),
     (None, "It must be a JSON object"),
@@ -267,7 +278,9 @@ NO_DOCUMENTS: list[tuple[Any, str]] = [
 """What a learner may have in the variable, and what is said of it."""
 
 
-@pytest.mark.parametrize(("given", "sentence"), first(3, NO_DOCUMENTS), ids=str)
+@pytest.mark.parametrize(
+    ("given", "sentence"), first(3, NO_DOCUMENTS), ids=lambda each: reprlib.repr(each)
+)
 def test_what_is_no_policy_is_told(
     inside: Account, button: Thing, given: Any, sentence: str
 ) -> None:
@@ -275,6 +288,18 @@ def test_what_is_no_policy_is_told(
     broken = check.broken_policies(inside, button)
     told(check.repairs(inside, button, broken | {"first": given}), "The first policy: ")
     told(check.repairs(inside, button, broken | {"first": given}), sentence)
+
+
+@pytest.mark.parametrize("given", ["my-button", None, {"name": "my-button"}])
+def test_a_button_that_was_overwritten_is_told(inside: Account, button: Thing, given: Any) -> None:
+    broken, match = check.broken_policies(inside, button), "button should be a Thing, and is "
+    with pytest.raises(LessonError, match=match):
+        check.answers(inside, given, least(inside, button))
+    with pytest.raises(LessonError, match=match):
+        check.repairs(inside, given, broken)
+    nothing: Any = None
+    with pytest.raises(LessonError, match="aws should be a Account, and is None"):
+        check.answers(nothing, button, least(inside, button))
 
 
 def test_the_answer_alone_lacks_the_rest(inside: Account, button: Thing) -> None:
@@ -313,7 +338,7 @@ def test_an_answer_from_one_address_only_does_not_pass(inside: Account, button: 
     given["Statement"] = [{**each, "Condition": here} for each in given["Statement"]]
     result = check.answers(inside, button, given)
     told(result, "The button may not connect as my-button.")
-    assert "only where IpAddress aws:SourceIp" in result.cure
+    assert "only where IpAddress aws:SourceIp" in result.remedy
 
 
 def reverse(given: dict[str, Any]) -> dict[str, Any]:
@@ -490,21 +515,22 @@ def test_a_cure_names_the_statement(inside: Account, button: Thing) -> None:
     wrong = statement("iot:Subscribe", inside.arn("topic", ANSWER))
     given = document(*least(inside, button)["Statement"], wrong)
     assert "Statement 3 of the policy allows iot:Subscribe on a topic" in (
-        check.answers(inside, button, given).cure
+        check.answers(inside, button, given).remedy
     )
     broken = check.broken_policies(inside, button)
     right = least(inside, button)
     assert f"Make its Resource {inside.arn('client', 'my-button')}." in (
-        check.repairs(inside, button, broken).cure
+        check.repairs(inside, button, broken).remedy
     )
     broken["first"] = right
-    assert "Statement 3 of the policy denies it" in check.repairs(inside, button, broken).cure
+    denies = "Statement 3 of the second policy denies it"
+    assert denies in check.repairs(inside, button, broken).remedy
     broken["second"] = document(*right["Statement"], statement("iot:Publish", "*"))
-    assert check.repairs(inside, button, broken).cure == (
-        "Statement 3 of the policy allows it: narrow it, or take it out."
+    assert check.repairs(inside, button, broken).remedy == (
+        "Statement 3 of the second policy allows it: narrow it, or take it out."
     )
     broken["second"] = right
-    assert "us-east-1" in check.repairs(inside, button, broken).cure
+    assert "us-east-1" in check.repairs(inside, button, broken).remedy
 
 
 # Notebook 03: a new certificate, and the old one out of service.
@@ -602,6 +628,7 @@ def rotation(inside: Account, presses: list[str]) -> Rotation:
 
 
 WITHOUT = r"From \d\d:\d\d:\d\d\.\d{3} to \d\d:\d\d:\d\d\.\d{3} the button had no certificate"
+FIRST_BUTTON = Thing("my-button", "", {"serialNumber": FIRST})
 BROAD = document(statement("iot:*", "*"))
 
 
@@ -796,9 +823,54 @@ def thing_anew(attributes: dict[str, str]) -> Callable[[Rotation], None]:
     return do
 
 
+def with_a_useless_policy(r: Rotation) -> None:
+    """Something is attached to the new one all the time, and what it needs comes too late."""
+    r.rights(document(statement("iot:Publish", r.account.arn("topic", "nowhere"))), "my-useless")
+    r.do("room", "create", "wire")
+    r.switch(r.new, "ACTIVE")
+    r.attach("my-useless")
+    r.do("retire", "attach")
+    r.iot.detach_policy(policyName="my-useless", target=r.new)
+
+
+def half_of_its_rights(r: Rotation) -> None:
+    """Two policies are right together, and the second one comes too late."""
+    for name, each in zip(("my-one", "my-two"), least(r.account, FIRST_BUTTON)["Statement"]):
+        r.rights(document(each), name)
+    r.do("room", "create", "wire")
+    r.switch(r.new, "ACTIVE")
+    r.attach("my-one")
+    r.retire()
+    r.attach("my-two")
+
+
+def bridged_by_a_useless_one(r: Rotation) -> None:
+    """A third certificate that may do nothing is no bridge."""
+    r.rights(document(statement("iot:Publish", r.account.arn("topic", "nowhere"))), "my-useless")
+    r.room()
+    r.by_hand(policy_name="my-useless")
+    r.retire()
+    r.files.folder.rename(r.files.folder.with_name("my-bridge"))
+    r.issue()
+    certificate.retire(r.account, "my-bridge")
+
+
+def its_policy_deleted(r: Rotation) -> None:
+    """What the old one might do until then, nobody can tell any more."""
+    r.rights(least(r.account, FIRST_BUTTON), "my-right")
+    r.room()
+    r.by_hand(policy_name="my-right")
+    r.retire()
+    policy.remove(r.iot, "my-rights")
+
+
 WRONG_ROTATIONS: list[tuple[Callable[[Rotation], None], str]] = [
     (lambda r: None, "keys/sandbox/my-button still holds the old certificate"),
     (retire_then_issue, WITHOUT),
+    (with_a_useless_policy, WITHOUT),
+    (half_of_its_rights, WITHOUT),
+    (its_policy_deleted, "What a policy allowed that is deleted is not known: my-rights."),
+    (bridged_by_a_useless_one, WITHOUT),
     (off_then_issue, WITHOUT),
     (old_back_and_off, WITHOUT),
     (twice_in_the_wrong_order, WITHOUT),
@@ -833,12 +905,12 @@ WRONG_ROTATIONS: list[tuple[Callable[[Rotation], None], str]] = [
     (off_for_a_moment, WITHOUT),
     (deleted_again, "is not registered at AWS"),
     (without_its_thing, "There is no Thing my-button"),
-    (thing_anew(OURS), "carries the serial number None"),
+    (thing_anew(OURS), "carries no serial number"),
     (thing_anew(RIGHT_ONE), "The button may not publish on iotbutton/G030JF053216F1BS"),
 ]
 
 
-@pytest.mark.parametrize(("wrong", "sentence"), first(14, WRONG_ROTATIONS))
+@pytest.mark.parametrize(("wrong", "sentence"), first(17, WRONG_ROTATIONS))
 def test_a_wrong_rotation_is_told(
     rotation: Rotation, presses: list[str], wrong: Callable[[Rotation], None], sentence: str
 ) -> None:
@@ -880,6 +952,103 @@ def test_a_wrong_order_can_be_put_right(rotation: Rotation, presses: list[str]) 
     assert presses == ["my-button"]
 
 
+@pytest.mark.parametrize(("wrong", "_sentence"), first(2, WRONG_ROTATIONS[1:]))
+def test_the_exercise_begins_anew_from_any_state(
+    rotation: Rotation, wrong: Callable[[Rotation], None], _sentence: str
+) -> None:
+    account = rotation.account
+    check.half_wired_button(account)
+    other = certificate.create(account, "my-other").certificate_id
+    rotation.iot.attach_thing_principal(thingName="my-other", principal=account.arn("cert", other))
+    wrong(rotation)
+    if thing.find(rotation.iot, "my-button") is None:
+        thing.register(rotation.iot, "my-button")
+    if "serialNumber" not in rotation.iot.describe_thing(thingName="my-button")["attributes"]:
+        return  # as the check says: it is to be registered again
+    for name in ("my-old-button", "my-older-button"):
+        rotation.files = check.old_certificate(account, "my-button", "my-rights")
+        rotation.old_id, rotation.old_folder = rotation.files.certificate_id, name
+        told(rotation.check(), "still holds the old certificate")
+        on_it = rotation.iot.list_thing_principals(thingName="my-button")["principals"]
+        assert on_it == [rotation.old]
+        folders = sorted(each.name for each in account.key_folder.iterdir())
+        assert folders == [".certificates", "my-button", "my-dark-button", "my-other"]
+        rotation.do("room", "issue", "retire")
+        assert rotation.check().passed, rotation.check()
+    assert certificate.find(rotation.iot, other)
+
+
+def test_what_is_in_working_order_stays_at_the_beginning(rotation: Rotation) -> None:
+    before = in_process.holdings()
+    for _ in range(2):
+        files = check.old_certificate(rotation.account, "my-button", "my-rights")
+        assert files.certificate_id == rotation.old_id
+    assert in_process.holdings() == before
+
+
+def test_what_others_attached_is_only_taken_off_at_the_beginning(rotation: Rotation) -> None:
+    dark = check.half_wired_button(rotation.account)
+    stranger = in_process.client(in_process.plane()).create_keys_and_certificate()
+    for arn in (dark.arn, stranger["certificateArn"]):
+        rotation.iot.attach_thing_principal(thingName="my-button", principal=arn)
+    rotation.rights(BROAD, "their-own")
+    rotation.iot.attach_policy(policyName="their-own", target=stranger["certificateArn"])
+    in_process.client(in_process.plane()).untag_resource(
+        resourceArn=rotation.account.arn("policy", "their-own"), tagKeys=["madeBy"]
+    )
+    check.old_certificate(rotation.account, "my-button", "my-rights")
+    on_it = rotation.iot.list_thing_principals(thingName="my-button")["principals"]
+    assert on_it == [rotation.old]
+    assert certificate.find(rotation.iot, dark.certificate_id) == dark
+    assert certificate.find(rotation.iot, stranger["certificateId"])
+
+
+@pytest.mark.parametrize(
+    ("place", "sentence"),
+    first(
+        2,
+        [
+            (
+                "my-old-button",
+                "keys/sandbox/my-old-button: certificate.retire(aws, 'my-old-button') d",
+            ),
+            (
+                "old/my-button",
+                "keys/sandbox/old/my-button: certificate.retire(aws, 'old/my-button') d",
+            ),
+            ("../old", "keys/old: certificate.retire(aws, '../old') deletes it and its files."),
+            (
+                "../../old",
+                "No folder in keys holds it: certificate.remove(iot, old_id) deletes it.",
+            ),
+        ],
+    ),
+)
+def test_the_cure_says_where_the_old_certificate_is(
+    rotation: Rotation, presses: list[str], place: str, sentence: str
+) -> None:
+    there = rotation.account.key_folder / place
+    there.parent.mkdir(exist_ok=True)
+    rotation.files.folder.rename(there)
+    rotation.issue()
+    assert sentence in rotation.check().remedy
+    if place == "../../old":
+        certificate.remove(rotation.iot, rotation.old_id)
+    else:
+        certificate.retire(rotation.account, place)
+        assert not there.exists()
+    assert rotation.check().passed
+
+
+@pytest.mark.parametrize("name", ["", "my button", "../my-button", None, {}, FIRST_BUTTON, 7])
+def test_what_is_no_name_of_a_thing_is_told(rotation: Rotation, name: Any) -> None:
+    if isinstance(name, str):
+        told(check.rotation(rotation.account, name, rotation.old_id), "is no Thing's name")
+    else:
+        with pytest.raises(LessonError, match=r"button\.name should be a str, and is .*: run t"):
+            check.rotation(rotation.account, name, rotation.old_id)
+
+
 def activate_last(r: Rotation) -> None:
     r.do("room", "create", "attach", "wire")
     r.switch(r.new, "ACTIVE")
@@ -915,6 +1084,12 @@ def with_the_recommended_policy(r: Rotation) -> None:
     r.retire()
 
 
+def one_more_policy_later(r: Rotation) -> None:
+    r.do("room", "issue", "retire")
+    r.rights(policy.recommended(r.account.region, r.account.number), "my-recommended")
+    r.attach("my-recommended")
+
+
 def after_two_looks(r: Rotation) -> None:
     for step in ("room", "create", "attach", "wire"):
         r.do(step)
@@ -926,7 +1101,7 @@ def after_two_looks(r: Rotation) -> None:
 RIGHT_ROTATIONS: list[Callable[[Rotation], None]] = [
     lambda r: r.do("room", "issue", "retire"),
     *(made_active, off_first_and_deleted_by_calls, activate_last, both_for_a_while),
-    *(with_the_recommended_policy, after_two_looks),
+    *(with_the_recommended_policy, after_two_looks, one_more_policy_later),
     lambda r: r.do("room", "issue", "issue", "retire", "retire"),
 ]
 
@@ -952,7 +1127,7 @@ def test_stub_and_answer_in_one_cell_begin_anew_each_time(
     notebook = nbformat.read(FOLDER / "03-certificate.ipynb", as_version=4)
     cell = cells(with_answers(notebook))["rotation"].source
     names: dict[str, Any] = {"aws": rotation.account, "iot": rotation.iot, "files": rotation.files}
-    names |= {"certificate": certificate, "button_policy": "my-rights"}
+    names |= {"certificate": certificate, "check": check, "button_policy": "my-rights"}
     names["button"] = thing.find(rotation.iot, "my-button")
     for _ in range(2):
         exec(cell, names)
@@ -1152,8 +1327,8 @@ WRONG_LIVES: list[tuple[Callable[[Dark], None], str]] = [
         f"The button may not publish on iotbutton/{SERIAL}",
     ),
     (no_policy, "has no policy: it may do nothing"),
-    (dark_thing_anew(OURS), "carries the serial number None, not its own"),
-    (dark_thing_anew({}), "carries the serial number None, not its own"),
+    (dark_thing_anew(OURS), "carries no serial number"),
+    (dark_thing_anew({}), "carries no serial number"),
     (with_anothers_files, "is not attached to the Thing my-dark-button"),
     (with_another_certificate, "The Thing my-dark-button has another certificate as well"),
     (with_anothers_key, "key and certificate do not belong together"),
@@ -1175,6 +1350,49 @@ def test_a_wrong_life_is_told_and_the_cell_begins_anew(
     dark.arn = check.half_wired_button(dark.account).arn
     dark.answer()
     assert check.alive(dark.account).passed, check.alive(dark.account)
+
+
+def test_the_cure_leaves_another_buttons_policy_as_it_is(dark: Dark) -> None:
+    """To narrow it, as for one's own, would take from the other button what it needs."""
+    others = policy.least_privilege("eu-west-1", dark.account.number, FIRST, "my-button")
+    policy.put_in_force(dark.iot, "my-rights", others)
+    certificate.issue(dark.account, "my-button", "my-rights")
+    dark.answer()
+    dark.iot.attach_policy(policyName="my-rights", target=dark.arn)
+    leave = "The policy my-rights is my-button's as well, so leave it as it is: iot.detach_policy"
+    assert leave in check.alive(dark.account).remedy
+    dark.detach()
+    assert leave in check.alive(dark.account).remedy
+    dark.iot.detach_policy(policyName="my-rights", target=dark.arn)
+    dark.attach(BROAD)
+    dark.iot.attach_policy(policyName="my-dark-policy", target=dark.arn)
+    assert check.alive(dark.account).remedy == (
+        "Statement 1 of my-more allows it: narrow it, or take it out. "
+        "Or detach the whole policy, if the others allow what the button needs."
+    )
+
+
+def test_another_certificate_is_named(dark: Dark) -> None:
+    with_another_certificate(dark)
+    files = KeyFiles(dark.account.key_folder / "my-button")
+    arn = dark.account.arn("cert", files.certificate_id)
+    take_off = f"iot.detach_thing_principal(thingName='my-dark-button', principal={arn!r}) takes"
+    assert take_off in check.alive(dark.account).remedy
+
+
+@pytest.mark.parametrize("damage", ["encrypted", "folder", "empty"])
+def test_damaged_files_are_told(dark: Dark, damage: str) -> None:
+    dark.answer()
+    if damage == "encrypted":
+        key = serialization.load_pem_private_key(dark.files.private_key.read_bytes(), None)
+        behind = serialization.BestAvailableEncryption(b"secret")
+        pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+        dark.files.private_key.write_bytes(key.private_bytes(pem, form, behind))
+    else:
+        dark.files.certificate.unlink()
+        dark.files.certificate.mkdir() if damage == "folder" else dark.files.certificate.touch()
+    gone = "is gone, or its certificate" if damage == "folder" else "or one of them cannot be read"
+    told(check.alive(dark.account), gone)
 
 
 def test_before_its_cell_there_is_no_half_wired_button(inside: Account) -> None:
