@@ -12,8 +12,8 @@ import in_process
 import nbformat
 import pytest
 from botocore.exceptions import ClientError
-from cryptography.hazmat.primitives import serialization
 from cells import run_notebook, with_answers
+from cryptography.hazmat.primitives import serialization
 from nbformat import NotebookNode
 
 from exercises import check, working
@@ -835,7 +835,8 @@ def with_a_useless_policy(r: Rotation) -> None:
 
 def half_of_its_rights(r: Rotation) -> None:
     """Two policies are right together, and the second one comes too late."""
-    for name, each in zip(("my-one", "my-two"), least(r.account, FIRST_BUTTON)["Statement"]):
+    connect, publish = least(r.account, FIRST_BUTTON)["Statement"]
+    for name, each in (("my-one", connect), ("my-two", publish)):
         r.rights(document(each), name)
     r.do("room", "create", "wire")
     r.switch(r.new, "ACTIVE")

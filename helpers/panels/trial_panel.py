@@ -142,9 +142,7 @@ def _own_parts(account: Account, issued: Collection[str]) -> list[Part]:
     found, (things, policies) = closing.inventory(account), _names(account)
     ours = {*things, *policies}
     folders = [
-        files
-        for files in found.keys
-        if files.folder.name in things or files.known_id in issued
+        files for files in found.keys if files.folder.name in things or files.known_id in issued
     ]
     ids = {*issued, *(files.known_id for files in folders)}
 
