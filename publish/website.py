@@ -58,7 +58,8 @@ def gather(lesson: Lesson, source: Path) -> None:
         nbformat.write(chapter.notebook, source / f"{chapter.name}.ipynb")
     for name, page in PAGES.items():
         if page.exists():
-            (source / name).write_text(without_file_links(page.read_text("utf-8")), "utf-8")
+            text = without_places(without_file_links(page.read_text("utf-8")))
+            (source / name).write_text(text, "utf-8")
 
 
 def without_file_links(text: str) -> str:
@@ -68,3 +69,8 @@ def without_file_links(text: str) -> str:
     'See the hub (`hub/config.py`) and [AWS](https://aws.amazon.com).'
     """
     return re.sub(r"(?<!!)\[([^\]]+)\]\((?!\w+:|#)([^)]+)\)", r"\1 (`\2`)", text)
+
+
+def without_places(text: str) -> str:
+    """Leave out the places that only JupyterLab needs: Sphinx names each heading's by itself."""
+    return re.sub(r'^<a id="[\w-]+"></a>\n\n', "", text, flags=re.M)

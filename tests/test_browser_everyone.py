@@ -121,6 +121,26 @@ def test_after_each_click_the_keys_still_lead_on(empty_desk: Desk) -> None:
     page.close()
 
 
+def test_troubleshooting_leads_to_its_entries(desk: Desk) -> None:
+    """In JupyterLab's preview, whose names for headings are not those of GitHub and the site."""
+    page = desk.page(height=700)
+    Notebook(page, desk.address, "01-thing")
+    page.evaluate(
+        "async () => { await window.jupyterapp.commands.execute('docmanager:open', "
+        "{path: 'troubleshooting.md', factory: 'Markdown Preview'}); }"
+    )
+    entry = "It cannot be deleted: it is attached"
+    shown = page.locator(".jp-MarkdownViewer")
+    heading = shown.get_by_role("heading", name=entry)
+    heading.wait_for(state="attached")
+    assert heading.evaluate("it => it.getBoundingClientRect().top") > 700
+    shown.get_by_role("link", name=entry, exact=True).click()
+    page.wait_for_function(
+        "it => it.getBoundingClientRect().top < 300", arg=heading.element_handle(), timeout=5_000
+    )
+    page.close()
+
+
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 def test_what_is_wrong_is_readable_too(empty_desk: Desk, theme: str) -> None:
     """Red on either ground, in words and by more than the colour: a bad name, a refused press."""

@@ -68,10 +68,23 @@ def test_all_are_there() -> None:
         assert "**Why.**" in story and "**Cure.**" in story, title
 
 
+def slug(title: str) -> str:
+    """Give the name that GitHub and the site give a heading's place."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def test_each_entry_has_a_place_to_link_to() -> None:
+    """GitHub and the site name a heading's place by themselves; JupyterLab otherwise than they."""
+    places = re.findall(r'^<a id="(.+)"></a>\n\n## (.+)$', PAGE, flags=re.M)
+    assert places == [(slug(title), title) for title in STORIES]
+    assert set(re.findall(r"\]\(#(.+?)\)", PAGE)) <= {place for place, _ in places}
+
+
 def test_the_tables_lead_to_entries_with_these_words() -> None:
-    rows = re.findall(r"^\| `(.+?)`.* \| \*(.+)\* \|$", PAGE, flags=re.M)
-    assert len(rows) == 17
-    for words, title in rows:
+    rows = re.findall(r"^\| `(.+?)`.* \| \[(.+)\]\(#(.+)\) \|$", PAGE, flags=re.M)
+    assert len(rows) == 19
+    for words, title, place in rows:
+        assert place == slug(title)
         symptoms = " ".join(code for kind, code in blocks(STORIES[title]) if kind == "text")
         for part in words.split("…"):
             assert comparable(part) in comparable(symptoms), title
