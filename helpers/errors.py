@@ -6,12 +6,15 @@ from typing import Any
 ENTRIES = {
     "CertificateStateException": "It cannot be deleted: it is attached",
     "DeleteConflictException": "It cannot be deleted: it is attached",
+    "InvalidRequestException CreatePolicy": "A name cannot be used",
+    "InvalidRequestException CreateThing": "A name cannot be used",
+    "InvalidRequestException DeleteThing": "It cannot be deleted: it is attached",
     "MalformedPolicyException": "The policy document is malformed",
     "ResourceAlreadyExistsException": "The Thing has other attributes",
     "ResourceNotFoundException": "Cells ran in another order",
     "VersionsLimitExceededException": "There are five versions already",
 }
-"""Where troubleshooting.md explains an error of AWS, by its code."""
+"""Where troubleshooting.md explains an error of AWS, by its code, or by that and the operation."""
 
 
 class LessonError(Exception):
@@ -32,7 +35,8 @@ def _where(entry: str) -> str:
 
 
 def _lines(error: Exception, where: str) -> list[str]:
-    return [f"{type(error).__name__}: {error}", f"More about it: {where}"]
+    message = " ".join(str(error).split())  # botocore writes several lines
+    return [f"{type(error).__name__}: {message}", f"More about it: {where}"]
 
 
 def not_connected(message: str) -> LessonError:
@@ -56,6 +60,8 @@ def _show(shell: Any, kind: type, error: Any, stack: object, tb_offset: int | No
             f"from the top. More about it: {_where('A name is not defined')}"
         )
     elif kind is not UnboundLocalError:
-        error._render_traceback_ = lambda: _lines(error, _where(ENTRIES.get(kind.__name__, "")))
+        code = kind.__name__
+        entry = ENTRIES.get(f"{code} {getattr(error, 'operation_name', '')}", ENTRIES.get(code, ""))
+        error._render_traceback_ = lambda: _lines(error, _where(entry))
     # This one sets sys.last_value as well, which the next cell may ask for.
     shell.showtraceback((kind, error, stack), tb_offset=tb_offset)

@@ -16,6 +16,7 @@ from helpers import certificate, closing, policy, thing
 from helpers.account import Account
 from helpers.errors import LessonError
 from helpers.key_files import all_saved
+from helpers.panels.steps import steps
 
 CLEAR = {"ThrottlingException", "InternalFailureException"}
 """What a learner may be told in the end, after all the retries: run it again."""
@@ -65,8 +66,8 @@ def until_it_works(run: Callable[[], object]) -> int:
 def assert_complete(aws: Account) -> None:
     """Everything is made, each certificate has its key, and none is without."""
     found = closing.inventory(aws)
-    steps = closing.steps(found, aws.name("button"))
-    assert all(step.done for step in steps), steps
+    listed = steps(found, aws.name("button"))
+    assert all(step.done for step in listed), listed
     assert aws.ledger.calls() == []
     for files in all_saved(aws.key_folder):
         there = x509.load_pem_x509_certificate(files.certificate.read_bytes())

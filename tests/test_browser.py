@@ -8,6 +8,7 @@ from browser_lab import Notebook
 from playwright.sync_api import Locator
 
 from helpers import closing
+from helpers.panels.steps import steps
 from publish.notebooks import NOTEBOOKS
 
 __all__ = ["desk", "empty_desk"]  # fixtures
@@ -125,7 +126,7 @@ class _ByClicksAlone:
     def test_the_whole_lesson(self, empty_desk: Desk, turn: int) -> None:
         assert click_through(empty_desk) < AT_MOST
         found = closing.inventory(empty_desk.aws)
-        assert all(step.done for step in closing.steps(found, "my-button"))
+        assert all(step.done for step in steps(found, "my-button"))
 
 
 @pytest.mark.long

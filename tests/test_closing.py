@@ -14,6 +14,7 @@ from helpers import button, certificate, closing, policy, thing
 from helpers.account import Account
 from helpers.certificate import Certificate
 from helpers.errors import LessonError
+from helpers.panels.steps import steps
 from helpers.policy import AccountPolicy
 from iot_policy import document, statement
 from publish import way
@@ -87,7 +88,7 @@ def test_the_states_are_many() -> None:
 def test_from_any_state(aws: Account, state: frozenset[str]) -> None:
     """The readiness table tells the state, and clean-up leaves nothing of it."""
     bring_about(aws, state)
-    done = [step.done for step in closing.steps(closing.inventory(aws), "button")]
+    done = [step.done for step in steps(closing.inventory(aws), "button")]
     assert done == [
         "thing" in state,
         "policy" in state,
@@ -317,10 +318,10 @@ def test_another_devices_certificate_makes_no_step_done(aws: Account) -> None:
     for name in ("button", "listener"):
         thing.register(aws.iot, name)
         certificate.issue(aws, name, "rights")
-    assert all(step.done for step in closing.steps(closing.inventory(aws), "button"))
+    assert all(step.done for step in steps(closing.inventory(aws), "button"))
     files = certificate.create(aws, "button")
     aws.iot.detach_policy(policyName="rights", target=aws.arn("cert", files.certificate_id))
-    left = [step.what for step in closing.steps(closing.inventory(aws), "button") if not step.done]
+    left = [step.what for step in steps(closing.inventory(aws), "button") if not step.done]
     assert left == ["The policy exists", "The policy is attached"]
 
 
@@ -331,7 +332,7 @@ HAS_NOT: dict[str, Any] = {"status": "INACTIVE", "policies": (), "things": ()}
 def test_what_another_device_has_does_not_count(aws: Account) -> None:
     """The listener has a Thing, a policy and a certificate, too."""
     button.make_listener(aws, thing.EXAMPLE_SERIAL, "listener")
-    assert not any(step.done for step in closing.steps(closing.inventory(aws), "button"))
+    assert not any(step.done for step in steps(closing.inventory(aws), "button"))
 
 
 @pytest.mark.parametrize("missing", HAS)
@@ -344,4 +345,4 @@ def test_the_certificate_that_is_furthest_counts(missing: str, order: int) -> No
     for more, other in [(whole, less), (less, least)]:
         found = closing.Inventory((), (), (more, other)[::order], ())
         alone = closing.Inventory((), (), (more,), ())
-        assert closing.steps(found, "button") == closing.steps(alone, "button")
+        assert steps(found, "button") == steps(alone, "button")

@@ -12,6 +12,7 @@ from helpers import certificate, closing, panels, policy, thing
 from helpers.account import Account
 from helpers.errors import LessonError
 from helpers.key_files import KeyFiles
+from helpers.panels.steps import steps
 
 RIGHTS = "my-rights"
 
@@ -136,8 +137,8 @@ def test_a_damaged_file_makes_no_step_done(inside: Account) -> None:
     files = KeyFiles(inside.key_folder / "my-button")
     certificate.remove(inside.iot, files.certificate_id)
     files.certificate.write_text("gone")
-    steps = closing.steps(closing.inventory(inside), "my-button")
-    assert [each.what for each in steps if each.done] == ["The Thing is registered"]
+    listed = steps(closing.inventory(inside), "my-button")
+    assert [each.what for each in listed if each.done] == ["The Thing is registered"]
 
 
 def test_a_damaged_ledger_stops_nothing(inside: Account, files: KeyFiles) -> None:

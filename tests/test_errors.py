@@ -31,13 +31,19 @@ CELLS = {
     "last": "import sys\nerror = sys.last_value\n"
     "(error.response['Error']['Code'], sys.last_type is type(error),\n"
     " sys.last_traceback is error.__traceback__)",
-    "botocore": "iot.describe_thing()",
+    "botocore": "iot.create_thing(tags=1)",
+    "attached": "iot.create_thing(thingName='held')\n"
+    "arn = iot.create_keys_and_certificate()['certificateArn']\n"
+    "iot.attach_thing_principal(thingName='held', principal=arn)\n"
+    "iot.delete_thing(thingName='held')",
+    "named": "iot.create_thing(thingName='my button')",
+    "asked": "iot.describe_thing(thingName='my button')",
     "name": "thing.find(iot, nobody)",
     "lesson": "thing.register(iot, 'my button')",
     "type": "thing.find(iot)",
     "unbound": "def mine():\n    print(x)\n    x = 1\nmine()",
 }
-FAIL = {"aws", "botocore", "name", "lesson", "type", "unbound"}
+FAIL = {"aws", "botocore", "attached", "named", "asked", "name", "lesson", "type", "unbound"}
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +78,13 @@ def test_nothing_changes_before_the_lesson_connects(outputs: dict[str, NotebookN
     [
         ("aws", "ResourceNotFoundException", 'troubleshooting.md, "Cells ran in another order"'),
         ("botocore", "ParamValidationError", "troubleshooting.md"),
+        ("named", "InvalidRequestException", 'troubleshooting.md, "A name cannot be used"'),
+        ("asked", "InvalidRequestException", "troubleshooting.md"),
+        (
+            "attached",
+            "InvalidRequestException",
+            'troubleshooting.md, "It cannot be deleted: it is attached"',
+        ),
     ],
 )
 def test_an_error_of_aws_is_its_name_and_message(
@@ -79,7 +92,9 @@ def test_an_error_of_aws_is_its_name_and_message(
 ) -> None:
     output = outputs[name]
     assert output.ename == kind
-    assert shown(output) == f"{output.ename}: {output.evalue}\nMore about it: {where}"
+    message = " ".join(output.evalue.split())
+    assert shown(output) == f"{output.ename}: {message}\nMore about it: {where}"
+    assert (output.evalue != message) == (name == "botocore")
 
 
 def test_the_next_cell_can_ask_for_the_error(outputs: dict[str, NotebookNode]) -> None:

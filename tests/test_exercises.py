@@ -160,6 +160,36 @@ def test_a_serial_number_with_a_space_is_refused_by_aws(inside: Account) -> None
     told(check.second_button(inside), "There is no Thing my-second-button yet")
 
 
+def problem(inside: Account, attributes: dict[str, str]) -> str:
+    inside.iot.create_thing(thingName=SECOND, attributePayload={"attributes": attributes})
+    return check.second_button(inside).missing
+
+
+@pytest.mark.parametrize(
+    ("attributes", "said"),
+    [
+        ({**OURS, "serialNumber": FIRST}, f"carries serialNumber = {FIRST}, not {SERIAL}."),
+        ({**OURS, "serialNumber": SERIAL.lower()}, f"{SERIAL} (upper and lower case count)."),
+        ({**OURS, "serial": SERIAL}, "carries serial, not serialNumber."),
+        ({**OURS, "serialnumber": FIRST}, "carries serialnumber, not serialNumber."),
+        ({**OURS, "colour": "white"}, "carries no attribute serialNumber."),
+        ({"serialNumber": SERIAL, "madeBy": "me"}, "so the clean-up would leave it."),
+    ],
+)
+def test_no_more_is_said_than_is_so(inside: Account, attributes: dict[str, str], said: str) -> None:
+    assert f"{said} create_thing changes no Thing" in problem(inside, attributes)
+
+
+def test_the_first_ones_serial_number_is_what_that_attribute_says(inside: Account) -> None:
+    thing.register(inside.iot, "my-button")
+    inside.iot.update_thing(
+        thingName="my-button",
+        attributePayload={"attributes": {"note": SERIAL}, "merge": True},
+    )
+    thing.register(inside.iot, SECOND, serial=SERIAL)
+    assert check.second_button(inside).passed
+
+
 @pytest.mark.parametrize("both", [True, False])
 def test_the_first_button_must_stay_as_it_was(inside: Account, both: bool) -> None:
     thing.register(inside.iot, "my-button")
@@ -835,9 +865,9 @@ def with_a_useless_policy(r: Rotation) -> None:
 
 def half_of_its_rights(r: Rotation) -> None:
     """Two policies are right together, and the second one comes too late."""
-    connect, publish = least(r.account, FIRST_BUTTON)["Statement"]
-    for name, each in (("my-one", connect), ("my-two", publish)):
-        r.rights(document(each), name)
+    first_one, second_one = least(r.account, FIRST_BUTTON)["Statement"]
+    r.rights(document(first_one), "my-one")
+    r.rights(document(second_one), "my-two")
     r.do("room", "create", "wire")
     r.switch(r.new, "ACTIVE")
     r.attach("my-one")
@@ -1433,6 +1463,34 @@ def test_a_half_wired_button_is_made_anew_each_time(inside: Account) -> None:
     assert certificate.find(inside.iot, first.certificate_id) is None
     assert certificate.find(inside.iot, again.certificate_id) == again
     assert (again.status, again.policies, again.things) == ("INACTIVE", ("my-dark-policy",), ())
+
+
+# Whose certificate it is.
+
+
+def test_an_id_is_proved_by_a_whole_pair_alone(rotation: Rotation) -> None:
+    files = rotation.files
+    assert working.proved_id(files) == rotation.old_id
+    assert working.proved_id(None) == ""
+    key = files.private_key.read_bytes()
+    other = certificate.create(rotation.account, "my-other").private_key.read_bytes()
+    for wrong in (other, b"", b"gone"):
+        files.private_key.write_bytes(wrong)
+        assert working.proved_id(files) == ""
+    files.private_key.write_bytes(key)
+    files.certificate.write_bytes(b"gone")
+    assert working.proved_id(files) == ""
+    files.private_key.write_bytes(b"gone")
+    assert working.proved_id(files) == ""
+
+
+def test_no_files_and_no_certificate_are_two_problems(rotation: Rotation) -> None:
+    account = rotation.account
+    with pytest.raises(working.NotYet, match="my-other holds no certificate with its private key"):
+        working.in_working_order(account, "my-other")
+    certificate.remove(rotation.iot, rotation.old_id)
+    with pytest.raises(working.NotYet, match="my-button is not registered at AWS"):
+        working.in_working_order(account, "my-button")
 
 
 # With a broker.

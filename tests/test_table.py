@@ -51,6 +51,7 @@ def test_colour_never_speaks_alone() -> None:
     assert colours(good.html) != colours(bad.html)
     for each in (good, bad):
         assert f">{str(each).replace(' ', '&nbsp;')}<" in each.html
+        assert each.html in table(["One"], [[each]]).html
     assert "<b>✗ Not yet.</b>" in verdict_box(False, "Not yet.").html
 
 

@@ -89,7 +89,8 @@ class Ledger:
 
     def ids(self) -> list[str]:
         """List the certificates that are the lesson's."""
-        return [each.name for each in self._files() if re.fullmatch("[0-9a-f]{64}", each.name)]
+        names = sorted(each.name for each in self._folder.glob("[!.]*"))
+        return [each for each in names if re.fullmatch("[0-9a-f]{64}", each)]
 
     def begin(self, operation: str, before: list[str]) -> Path:
         """Record that a certificate is about to be made, and which ones there are already."""
@@ -107,31 +108,20 @@ class Ledger:
 
     def calls(self) -> list[PendingCall]:
         """List the pending calls: what they made is not known."""
-        calls = [file for file in self._files() if file.suffix == ".call"]
-        found = {file: each for file in calls for each in _lines(file) if _is_call(each)}
-        return [
-            PendingCall(
-                file,
-                each["operation"],
-                each["pid"],
-                datetime.fromisoformat(each["at"]),
-                frozenset(each["before"]),
-            )
-            for file, each in found.items()
-        ]
+        found = []
+        for file in sorted(self._folder.glob("[!.]*.call")):
+            with suppress(KeyError, RecursionError, TypeError, ValueError):  # damaged
+                each = json.loads(file.read_bytes())
+                at, before = datetime.fromisoformat(each["at"]), frozenset(each["before"])
+                found.append(PendingCall(file, each["operation"], each["pid"], at, before))
+        return found
 
     def record(self, certificate_id: str, what: str, on: bool) -> None:
         """Record a change of a certificate; of many, the least needed are forgotten."""
         change = Change(datetime.now(UTC).isoformat(), certificate_id, what, on)
-        with _RECORDING:  # panels have threads of their own; another process may append as well
-            if len(changes := [*self.changes(), change]) > MOST_CHANGES:
-                kept = map(json.dumps, self._most_needed(changes))
-                self._write(self._history.name, "\n".join(kept))
-                return
-            self._make_folder()
-            descriptor = os.open(self._history, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            with os.fdopen(descriptor, "w") as opened:
-                opened.write(f"\n{json.dumps(change)}")
+        with _RECORDING:  # panels have threads of their own
+            kept = self._most_needed([*self.changes(), change])
+            self._write(self._history.name, "\n".join(map(json.dumps, kept)))
 
     def changes(self) -> list[Change]:
         """List what became of the certificates, the oldest change first."""
@@ -141,13 +131,9 @@ class Ledger:
     def _most_needed(self, changes: list[Change]) -> list[Change]:
         """Leave out those of deleted certificates first, then those that a later one undid."""
         own, last = set(self.ids()), {each[1:3]: at for at, each in enumerate(changes)}
-
-        def needed(at: int) -> int:
-            ours = changes[at].certificate_id in own
-            return ours + (ours and last[changes[at][1:3]] == at)
-
-        by_need = sorted(range(len(changes)), key=needed)
-        return [changes[at] for at in sorted(by_need[-MOST_CHANGES:])]
+        need = [2 * (each[1] in own) + (at in last.values()) for at, each in enumerate(changes)]
+        kept = sorted(range(len(changes)), key=need.__getitem__)[-MOST_CHANGES:]
+        return [changes[at] for at in sorted(kept)]
 
     def forget_changes(self) -> None:
         """Delete the history: the lesson's certificates are all gone."""
@@ -158,16 +144,9 @@ class Ledger:
         pid = next(iter(_lines(self._folder / certificate_id)), 0)
         return isinstance(pid, int) and _another(pid)
 
-    def _files(self) -> list[Path]:
-        # A file whose name begins with a dot is still being written.
-        return sorted(self._folder.glob("[!.]*"))
-
-    def _make_folder(self) -> None:
+    def _write(self, name: str, content: str) -> Path:
         for folder in (*reversed(self._folder.parents[:2]), self._folder):
             folder.mkdir(mode=0o700, exist_ok=True)
-
-    def _write(self, name: str, content: str) -> Path:
-        self._make_folder()
         write_whole(self._folder / name, content.encode())
         return self._folder / name
 
@@ -178,17 +157,13 @@ class Ledger:
 
 
 def _lines(file: Path) -> list[Any]:
-    """Read a file of JSON, a value in each line; a line or a file that is damaged is left out."""
+    """Read a file of JSON, a value in each line, without what is damaged."""
     found = []
-    with suppress(OSError):
+    with suppress(FileNotFoundError):
         for line in file.read_bytes().splitlines():
-            with suppress(ValueError, RecursionError):
+            with suppress(RecursionError, ValueError):
                 found.append(json.loads(line))
     return found
-
-
-def _is_call(found: Any) -> bool:
-    return isinstance(found, dict) and {"operation", "pid", "at", "before"} <= found.keys()
 
 
 def _another(pid: int) -> bool:

@@ -8,8 +8,8 @@ import ipywidgets as widgets
 from helpers import closing
 from helpers.account import Account
 from helpers.account.guard import changes_nothing
-from helpers.closing import Step
 from helpers.panels.panel import Panel, Picture, action, row
+from helpers.panels.steps import Step, steps
 from helpers.table import Judged, table
 
 _FOLLOWER = "lesson-checklist"
@@ -43,7 +43,7 @@ class Checklist(Panel):
     def refresh(self, _: Any = None) -> None:
         """Look up which steps are done, and show them."""
         self._due = False
-        self.steps = closing.steps(closing.inventory(self._account), self._account.name("button"))
+        self.steps = steps(closing.inventory(self._account), self._account.name("button"))
         self._table.value = _table(self.steps)
 
     def after_call(self, model: Any, **_: object) -> None:
@@ -69,9 +69,9 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def _table(steps: list[Step]) -> str:
+def _table(found: list[Step]) -> str:
     rows = [
-        (step.what, Judged("yes", right=True) if step.done else "no", step.to_do) for step in steps
+        (step.what, Judged("yes", right=True) if step.done else "no", step.to_do) for step in found
     ]
     shown = table(["Step", "Done", "What to do"], rows)
     return f'<div class="iot-verdicts">{shown.html}</div>'
