@@ -240,6 +240,22 @@ def test_what_else_it_allows_follows_every_change(aws: Account, form: PolicyForm
     assert more(form) == ""
 
 
+@pytest.mark.parametrize("attached", [True, False])
+@pytest.mark.parametrize("resource", ["*", "client/*"])
+def test_a_connect_narrowed_by_the_client_id_is_no_more(
+    form: PolicyForm, resource: str, attached: bool
+) -> None:
+    written = document(form)
+    where = resource if resource == "*" else form._account.arn("client", "*")
+    condition = {"StringEquals": {"iot:ClientId": "my-button"}}
+    written["Statement"][0] = policy.statement("iot:Connect", where, condition=condition)
+    form.attached.value = attached
+    form.json.value = json.dumps(written)
+    assert judged(form) == RIGHT
+    assert "Nothing more than the button needs." in more(form)
+    assert "nothing to say" in findings(form)
+
+
 def test_what_cannot_be_compared_is_said_and_the_panel_stays_quick(form: PolicyForm) -> None:
     kinds = sorted({check.resource_type for check in ACTIONS.values()} - {"*"})
     slow = [form._account.arn(kind, f"a*?a{'?' * 120}") for kind in kinds]
