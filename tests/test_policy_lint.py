@@ -3,7 +3,7 @@
 import pytest
 
 from helpers.policy import as_posted, intended, least_privilege, recommended
-from iot_policy import document, lint, statement
+from iot_policy import document, lint, statement, to_json
 
 HERE = ("eu-west-1", "123456789012")
 ARN = "arn:aws:iot:eu-west-1:123456789012:"
@@ -208,3 +208,10 @@ def test_a_finding_reads_well():
         "error, statement 1: iot:Connect on a topic can never match: a connection is checked "
         "against client/<client id>."
     )
+    (whole,) = lint('{"Version": "2012-10-17"}')
+    assert str(whole) == "error: Statement must hold at least one statement."
+
+
+def test_a_policy_is_read_as_text_and_as_it_is_built():
+    posted = as_posted(*HERE, SERIAL)
+    assert lint(to_json(posted)) == lint(posted) != []
