@@ -60,8 +60,6 @@ def types_of(resource: str) -> frozenset[str]:
     if not set(kind) & set("*?"):
         return frozenset({kind})
     beginning, star, _ = kind.partition("*")
-    if not beginning:
-        return _TYPES
     fits = compile_pattern(beginning).matches
     most = len(beginning) if star else None
     return frozenset(each for each in _TYPES if fits(f"{each}/"[:most] if star else each, {}))
