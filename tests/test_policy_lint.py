@@ -91,6 +91,7 @@ def test_thing_variables_without_a_thing():
         ("iot:Publish", "arn:aws:iot:us-east-1:123456789012:topic/a", "error", "is in us-east-1"),
         ("iot:Publish", "arn:aws:iot:eu-west-1:5xxxxxxx:topic/a", "error", "account 5xxxxxxx"),
         ("iot:Publish", f"{ARN}topic/a/+/b", "error", "+ and # are plain characters"),
+        ("iot:Publish", f"{ARN}topic/#", "error", "+ and # are plain characters"),
         ("iot:Publish", f"{ARN}topic/a/#", "error", "+ and # are plain characters"),
         (
             "iot:Publish",

@@ -104,6 +104,8 @@ def test_what_another_statement_allows_is_not_missed():
     wrong = statement("iot:Connect", f"{TOPIC}x")
     assert "a connection" in about_first(everything, wrong)[0][1]
     assert "a connection" in about_first(everything, {**CONNECT, "Effect": "Deny"})[0][1]
+    nobodys = statement("iot:Connect", "arn:aws:iot:eu-west-1::client/x")
+    assert "a connection" in about_first(everything, nobodys)[0][1]
 
 
 def test_a_resource_that_no_action_asks_for():
