@@ -154,7 +154,7 @@ def idle_resource(statement: Statement, _: Setting) -> Found:
     """A resource of a type that none of the statement's actions is checked against."""
     meant = [names for _, names in meant_actions(statement)]
     needed = {ACTIONS[name].resource_type for names in meant for name in names}
-    if statement.not_resource or not all(meant) or not needed & types_in(statement):
+    if not all(meant) or not needed & types_in(statement):
         return
     sound = [types_of(pattern.text) for pattern in statement.resources if is_sound(pattern.text)]
     for kind in sorted({kind for kinds in sound if not kinds & needed for kind in kinds}):

@@ -91,6 +91,8 @@ def test_thing_variables_without_a_thing():
         ("iot:Publish", "arn:aws:iot:us-east-1:123456789012:topic/a", "error", "is in us-east-1"),
         ("iot:Publish", "arn:aws:iot:eu-west-1:5xxxxxxx:topic/a", "error", "account 5xxxxxxx"),
         ("iot:Publish", f"{ARN}topic/a/+/b", "error", "+ and # are plain characters"),
+        ("iot:Publish", f"{ARN}topic/${{a${{b}}", "error", "documents no variable ${a${b}"),
+        ("iot:Publish", "arn:aws-cn:iot:cn-north-1:*:topic/a", "error", "is in cn-north-1"),
         ("iot:Publish", f"{ARN}topic/#", "error", "+ and # are plain characters"),
         ("iot:Publish", f"{ARN}topic/a/#", "error", "+ and # are plain characters"),
         (
@@ -127,6 +129,7 @@ def test_a_resource_of_another_service():
         ),
         document(statement("iot:GetThingShadow", f"{ARN}thing/a")),
         document(statement("iot:*", "*", effect="Deny")),
+        document(statement("iot:*Publish", f"{ARN}topic/a"), *BESIDE),
         document(statement("iot:Publish", f"{ARN}topic*/t/a"), *BESIDE),
         document(statement("iot:Publish", [f"{ARN}*/x", f"{ARN}topic/*/x"]), *BESIDE),
         document(statement("iot:Publish", f"{ARN}topic/$aws/things/*-lamp/x"), *BESIDE),
@@ -175,6 +178,9 @@ def test_not_on_the_right_condition_anyone_may_connect():
         condition = {operator: {"iot:ClientId": "a"}}
         ((severity, _, says),) = found(document(statement("iot:Connect", "*", condition=condition)))
         assert severity == "note" and "any client id" in says
+    attached = {"Bool": {f"{THING}IsAttached": "true"}}
+    ((severity, *_),) = found(document(statement("iot:Publish", "*", condition=attached), *BESIDE))
+    assert severity == "warning"  # that narrows who may connect, not what it may publish
 
 
 def test_everything_but_is_worth_a_note():
@@ -189,6 +195,8 @@ def test_an_old_version_has_no_variables():
     (finding,) = found({**policy, "Version": "2008-10-17"})
     assert finding[:2] == ("warning", None)
     assert "2008-10-17 takes ${…} as plain text" in finding[2]
+    unclosed = document(statement("iot:Connect", f"{ARN}client/${{iot:ClientId"))
+    assert [each[1] for each in found({**unclosed, "Version": "2008-10-17"})] == [None]
     plain = document(statement("iot:Connect", f"{ARN}client/a"))
     assert found({**plain, "Version": "2008-10-17"}) == []
 
