@@ -228,3 +228,10 @@ def test_a_finding_reads_well():
 def test_a_policy_is_read_as_text_and_as_it_is_built():
     posted = as_posted(*HERE, SERIAL)
     assert lint(to_json(posted)) == lint(posted) != []
+
+
+@pytest.mark.parametrize(("resource", "times"), [("topic*", 1), ("topic/*", 0)])
+def test_all_actions_on_a_type_alone_are_said_to_leave_out_and_no_more(resource, times):
+    said = found(document(statement("iot:*", f"{ARN}{resource}")))
+    assert sum("far more than one device needs" in says for *_, says in said) == times
+    assert sum("can never allow a connection" in says for *_, says in said) == 1
