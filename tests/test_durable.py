@@ -214,6 +214,7 @@ class TestAuthority:
         }
         return folder
 
+    @pytest.mark.long
     def test_each_file_heals(self, made: Path, tmp_path: Path) -> None:
         held = {each.name: each.read_bytes() for each in made.iterdir()}
         folder = tmp_path / "state"

@@ -215,7 +215,19 @@ def optional(operation: OperationModel) -> Iterator[str]:
             yield from leaves(member, name) if operation.name in SERVED else [name]
 
 
-@pytest.mark.parametrize(("service", "name"), OPERATIONS)
+OURS = [each for each in OPERATIONS if each[1] in SERVED]
+
+
+def in_turn(operations: list[tuple[str, str]], every: int) -> list[Any]:
+    """Every so many of ours are looked at in every run, the others with --long."""
+    later = [each for number, each in enumerate(OURS) if number % every]
+    return [
+        pytest.param(*each, marks=pytest.mark.long) if each in later else each
+        for each in operations
+    ]
+
+
+@pytest.mark.parametrize(("service", "name"), in_turn(OPERATIONS, 2))
 def test_it_is_done_or_refused_by_name(
     walk: Walk, monkeypatch: pytest.MonkeyPatch, service: str, name: str
 ) -> None:
@@ -270,15 +282,7 @@ def assert_a_lesson_runs() -> None:
     assert in_process.holdings() == before
 
 
-OURS = [each for each in OPERATIONS if each[1] in SERVED]
-IN_TURN = [
-    each if number % 4 == 0 else pytest.param(*each, marks=pytest.mark.long)
-    for number, each in enumerate(OURS)
-]
-"""Every fourth is looked at in every run: this one takes half a minute."""
-
-
-@pytest.mark.parametrize(("service", "name"), IN_TURN)
+@pytest.mark.parametrize(("service", "name"), in_turn(OURS, 4))
 def test_what_is_given_has_an_effect(walk: Walk, service: str, name: str) -> None:
     """With a parameter the answer or the world differs from what they are without it."""
     operation = model(service).operation_model(name)

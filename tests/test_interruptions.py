@@ -17,9 +17,10 @@ from helpers.account import Account
 from publish.notebooks import ROOT
 from sandbox import process
 
+BY_HAND = "own account, by hand"
 KINDS = {
     "own account": (in_process.own_account, lessons.small),
-    "own account, by hand": (in_process.own_account, lessons.by_hand),
+    BY_HAND: (in_process.own_account, lessons.by_hand),
     "shared account": (in_process.shared_account, lessons.small),
 }
 
@@ -80,7 +81,9 @@ def test_killed_in_the_lesson(kind: str, carried_out: bool) -> None:
     [True, pytest.param(False, marks=pytest.mark.long)],
     ids=["answer unheard", "not sent"],
 )
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", ["own account", pytest.param(BY_HAND, marks=pytest.mark.long), "shared account"]
+)
 def test_killed_and_cleaned_up_at_once(kind: str, carried_out: bool) -> None:
     """Without finishing the lesson first; and the clean-up is killed in its turn."""
     make, lesson = KINDS[kind]
