@@ -68,14 +68,6 @@ def find(iot: "IoTClient", certificate_id: str) -> Certificate | None:
         return None
 
 
-def get(iot: "IoTClient", certificate_id: str) -> Certificate:
-    """Look a certificate up as :func:`find` does; raise LessonError where there is none."""
-    found = find(iot, certificate_id)
-    if found is None:
-        raise missing("certificate", certificate_id, "issue a new one (notebook 03)")
-    return found
-
-
 def describe(pem: str) -> Readable:
     """Show what a certificate says. It holds no secret: a device shows it to everyone.
 

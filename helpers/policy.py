@@ -6,6 +6,7 @@ answers become what a notebook shows.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -19,6 +20,7 @@ from iot_policy import Request as Request
 from iot_policy import document as document
 from iot_policy import statement as statement
 from iot_policy import to_json as to_json
+from iot_policy.vocabulary import ACTIONS
 
 if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient
@@ -332,8 +334,9 @@ def beyond(
         account: Whose they are: 12 digits.
     """
     given, right = (parse("", _text(each)) for each in (document, wanted))
-    answers = iot_policy.compare_each([given], [right], region=region, account=account)
-    rows = [(action, found.example) for action, found in answers if found.example]
+    compare = partial(iot_policy.compare, [given], [right], region=region, account=account)
+    answers = {action: compare(actions=[action]) for action in ACTIONS}
+    rows = [(action, found.example) for action, found in answers.items() if found.example]
     if not rows:
         return Readable("Nothing more.", "<p>Nothing more.</p>")
     return table(["Action", "It may also, for example"], rows)

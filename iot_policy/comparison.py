@@ -100,56 +100,14 @@ def compare(
     Source: https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
     """
     unsure = None
-    answers = compare_each(
-        policies,
-        reference,
-        region=region,
-        account=account,
-        context=context,
-        actions=actions,
-        most_steps=most_steps,
-    )
-    for _, found in answers:
-        if found.witness:
-            return found
-        if found.reason:
-            unsure = unsure or found
-    return unsure or Comparison("WITHIN")
-
-
-def compare_each(
-    policies: Sequence[Policy],
-    reference: Sequence[Policy],
-    *,
-    region: str,
-    account: str,
-    context: Context = MappingProxyType({}),
-    actions: Iterable[str] = ACTIONS,
-    most_steps: int = MOST_STEPS,
-) -> Iterator[tuple[str, Comparison]]:
-    """Compare action by action: as :func:`compare`, which stops at the first witness.
-
-    Args:
-        policies: A, as for :func:`compare`.
-        reference: B, likewise.
-        region: Likewise.
-        account: Likewise.
-        context: Likewise.
-        actions: Likewise.
-        most_steps: Likewise.
-
-    Yields:
-        Each action with its answer, as soon as it is found.
-    """
     for action in actions:
-        answer = Comparison("WITHIN")
         for case in _cases(action, context, region, account):
             found = _compare(policies, reference, case._replace(most_steps=most_steps))
-            if found.witness or not answer.reason:
-                answer = found
             if found.witness:
-                break
-        yield action, answer
+                return found
+            if found.reason:
+                unsure = unsure or found
+    return unsure or Comparison("WITHIN")
 
 
 def in_words(request: Request) -> str:

@@ -45,7 +45,6 @@ CALLS: dict[str, Callable[[Account, Device, str], object]] = {
     "press": lambda _, device, __: button.press(device),
     "listen": lambda _, device, __: button.listen(device, "#").__enter__(),
     "find": lambda aws, device, _: certificate.find(aws.iot, device.files.certificate_id),
-    "get": lambda aws, _, old: certificate.get(aws.iot, old),
     "get the Thing": lambda aws, _, __: thing.get(aws.iot, NAME).serial,
     "describe": lambda _, device, __: certificate.describe(device.files.pem),
     "modes": lambda _, device, __: device.files.modes,
@@ -86,8 +85,6 @@ def test_each_says_what_is_gone(aws: Account) -> None:
         with pytest.raises(LessonError, match=folder) as told:
             CALLS[name](aws, device, old)
         assert told.value.where == 'troubleshooting.md, "What a cell needs is gone"'
-    with pytest.raises(LessonError, match=f"There is no certificate '{old}': issue a new one"):
-        certificate.get(aws.iot, old)
 
 
 def test_a_damaged_file_is_a_refusal(aws: Account) -> None:

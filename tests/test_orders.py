@@ -9,6 +9,7 @@ import ast
 import asyncio
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -20,9 +21,9 @@ import lessons
 import nbformat
 import pytest
 from botocore.exceptions import ClientError
-from cells import Kernel, code_cells, run_notebook, with_answers
+from cells import Kernel, code_cells, promised, run_notebook, with_answers
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_output
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from helpers import account, closing
 from helpers.account import Account
@@ -229,11 +230,6 @@ def explained(problem: Exception, found: Order, number: int) -> bool:
     return isinstance(problem, LessonError)
 
 
-def promised(cell: NotebookNode) -> list[str]:
-    """The errors that a cell shows as committed."""
-    return [output.ename for output in cell.outputs if output.output_type == "error"]
-
-
 def made_above(book: Notebook, number: int) -> set[str]:
     """The names that the cells above a cell make."""
     made: set[str] = set()
@@ -380,8 +376,16 @@ def test_an_error_that_nobody_explains_is_told(
 
 
 def test_the_promised_error_is_explained(inside: Account) -> None:
-    for promised, told in (("KeyError", 0), ("ValueError", 1)):
-        shown = new_output("error", ename=promised, evalue="'key'")
+    for name, told in (("KeyError", 0), ("ValueError", 1)):
+        shown = new_output("error", ename=name, evalue="'key'")
         cell = new_code_cell("{}['key']", id="c", outputs=[shown])
         order = Order(Notebook("01-thing", [cell], [[0]]), "repeated", [0], False)
         assert len(asyncio.run(follow(order, inside))) == told
+
+
+@pytest.mark.parametrize(("name", "passes"), [("KeyError", True), ("ValueError", False)])
+def test_a_notebook_goes_on_past_the_error_that_it_promises_alone(name: str, passes: bool) -> None:
+    shown = new_output("error", ename=name, evalue="'key'")
+    book = new_notebook(cells=[new_code_cell("{}['key']", id="c", outputs=[shown])])
+    with nullcontext() if passes else pytest.raises(KeyError):
+        assert asyncio.run(run_notebook(book)) == {"c": None}

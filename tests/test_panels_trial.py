@@ -15,6 +15,7 @@ from helpers import button, certificate, closing, panels, policy, thing
 from helpers.account import Account
 from helpers.button import Device
 from helpers.errors import LessonError
+from helpers.key_files import saved
 from helpers.panels import trial_panel as module
 from helpers.panels.trial_panel import GONE, Trial, Waiting
 from publish import pictures
@@ -134,7 +135,11 @@ def test_what_is_attached_across_is_only_detached(inside: Account, files: bool) 
     inside.iot.attach_thing_principal(thingName="my-trial", principal=found["my-button"].arn)
     if not files:  # then it is known by what it is attached to
         inside.iot.detach_policy(policyName="my-button-policy", target=found["my-trial"].arn)
-        closing.remove(inside, certificate.saved(inside.key_folder / "my-trial"))  # type: ignore
+        files = saved(inside.key_folder / "my-trial")
+        assert files is not None
+        closing.remove(inside, files)
+        assert saved(inside.key_folder / "my-trial") is None
+        trial = made(inside)  # as after a restart: it has issued another one
     trial.remove()
     assert everything(inside) == before
 

@@ -1,6 +1,7 @@
 """A policy's findings and verdicts, as HTML."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -10,6 +11,7 @@ from helpers.account import Account
 from helpers.table import Judged, table
 from helpers.thing import Thing
 from iot_policy import AttachedThing, Explanation, Finding, MalformedPolicy, Request
+from iot_policy.vocabulary import ACTIONS
 
 HEATING = "$aws/things/heating/shadow/update"
 NOTHING_MORE = "<p>Nothing more than the button needs.</p>"
@@ -88,7 +90,8 @@ def beyond(document: str, account: Account, button: Thing, *, attached: bool) ->
     needs = policy.least_privilege(region, number, serial(button), button.name)
     context = _context(button.name, button, attached=attached)
     del context["iot:CertificateId"]  # nobody knows it yet
-    answers = iot_policy.compare_each(
+    compare = partial(
+        iot_policy.compare,
         [given],
         [iot_policy.parse("", iot_policy.to_json(needs))],
         region=region,
@@ -96,7 +99,8 @@ def beyond(document: str, account: Account, button: Thing, *, attached: bool) ->
         context=context,
         most_steps=MOST_STEPS,
     )
-    rows = [(action, found.example) for action, found in answers if found.example]
+    answers = {action: compare(actions=[action]) for action in ACTIONS}
+    rows = [(action, found.example) for action, found in answers.items() if found.example]
     more = _table(["Action", "It may also, for example"], rows) if rows else NOTHING_MORE
     return f'<p class="iot-hint"><strong>What else does this allow?</strong></p>{more}'
 
