@@ -118,7 +118,7 @@ async def _serve(state: Path, pems: list[str], spare: list[str]) -> None:
     from moto.core.config import default_user_config
     from moto.iot.models import iot_backends
 
-    from sandbox.broker import Broker
+    from sandbox.broker.server import Broker
     from sandbox.registry import Registry
 
     default_user_config["iot"] = {"use_valid_cert": True}

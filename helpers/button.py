@@ -5,14 +5,12 @@ real button does; :func:`listen` collects messages. Below them is the MQTT conne
 """
 
 import json
-import socket
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from queue import Empty, Queue
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -24,12 +22,9 @@ from helpers.errors import LessonError
 from helpers.key_files import KeyFiles, saved
 
 Click = Literal["SINGLE", "DOUBLE", "LONG"]
-
+Item = TypeVar("Item")
 PATIENCE = 5.0
 """Seconds: how long to wait for a connection, for an answer and, by default, for a message."""
-
-MQTT_BY_ALPN = "x-amzn-mqtt-ca"
-"""What a client offers by ALPN on port 443, where AWS takes MQTT too."""
 
 
 class Refused(LessonError):
@@ -139,6 +134,7 @@ class Inbox:
     @property
     def empty(self) -> bool:
         """Whether :meth:`next` would have to wait."""
+        self._connection.catch_up()
         return self._connection.messages.empty()
 
     def next(self, timeout: float = PATIENCE) -> Message:
@@ -152,7 +148,7 @@ class Inbox:
             Refused: the broker has closed the connection.
         """
         try:
-            arrived = self._connection.messages.get(timeout=timeout)
+            arrived = self._connection.take(self._connection.messages, timeout)
         except Empty:
             raise LessonError(
                 f"No message in {timeout:g} seconds. Was the button pressed while you listened?",
@@ -187,6 +183,7 @@ class _Connection:
         self.messages: Queue[Message | str] = Queue()
         """What has arrived; at the end, the reason why the connection ended."""
         self._device = device
+        self._link = device.account.link
         self._events: Queue[tuple[str, str]] = Queue()
         self._since = datetime.now(UTC)
         self.client = Client(
@@ -206,20 +203,31 @@ class _Connection:
         account = self._device.account
         endpoint = account.iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
         files = self._device.files.existing()
-        port, alpn = choose_port(endpoint, account)
-        root, shown, key = map(str, (files.root_ca, files.certificate, files.private_key))
         try:
-            self.client.tls_set(root, shown, key, alpn_protocols=alpn)
-            self.client.connect(endpoint, port)
-        except (OSError, ssl.SSLError) as problem:
+            self._link.open(
+                self.client,
+                endpoint,
+                certificate=files.certificate,
+                private_key=files.private_key,
+                root_ca=files.root_ca,
+            )
+        except (OSError, ValueError) as problem:
             raise self.refused("connect", str(problem)) from problem
-        self.client.loop_start()
         self.wait("connected", "connect")
+
+    def catch_up(self) -> None:
+        self._link.catch_up(self.client)
+
+    def take(self, queue: "Queue[Item]", seconds: float) -> Item:
+        return self._link.take(self.client, queue, seconds)
+
+    def close(self) -> None:
+        self._link.close(self.client)
 
     def wait(self, event: str, doing: str) -> None:
         """Wait for the broker's answer; raise :class:`Refused` if it is a no, or does not come."""
         try:
-            happened, reason = self._events.get(timeout=PATIENCE)
+            happened, reason = self.take(self._events, PATIENCE)
         except Empty:
             raise self.refused(doing, f"no answer in {PATIENCE:g} seconds") from None
         if happened != event:
@@ -252,23 +260,6 @@ class _Connection:
         return Refused(told, why[-1].explanation)
 
 
-def choose_port(endpoint: str, account: Account) -> tuple[int, list[str] | None]:
-    """Choose the port to connect to: 8883, or 443 where a firewall lets nothing else out.
-
-    Returns:
-        The port, and the protocols to offer by ALPN, if any.
-
-    Source: https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
-    """
-    if account.alpn_port is None:
-        return account.mqtt_port, None
-    try:
-        socket.create_connection((endpoint, account.mqtt_port), PATIENCE).close()
-    except OSError:
-        return account.alpn_port, [MQTT_BY_ALPN]
-    return account.mqtt_port, None
-
-
 @contextmanager
 def _connected(device: Device) -> Iterator[_Connection]:
     connection = _Connection(device)
@@ -276,8 +267,7 @@ def _connected(device: Device) -> Iterator[_Connection]:
         connection.open()
         yield connection
     finally:
-        connection.client.disconnect()
-        connection.client.loop_stop()
+        connection.close()
 
 
 def _read(message: MQTTMessage) -> Message:

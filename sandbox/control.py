@@ -11,6 +11,8 @@ from werkzeug.wrappers import Response
 from sandbox import aws_api
 from sandbox.errors import AwsError
 
+Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+"""What answers a request; see WSGI."""
 Page = Callable[[str], object]
 """Takes what follows the page's name in the path; returns what is answered, as JSON."""
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.aws_api import refusal
+from sandbox.control import Application
 from sandbox.errors import AwsError
-from sandbox.http_server import Application
 
 THROTTLED, FAILED, LOST = "throttled", "failed", "lost"
 ODDS = {THROTTLED: 0.08, FAILED: 0.05, LOST: 0.05}

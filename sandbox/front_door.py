@@ -9,8 +9,8 @@ from typing import Any
 
 from sandbox.accounts import Member, Members
 from sandbox.aws_api import ACCOUNT_HEADER, Signature, refusal
+from sandbox.control import Application
 from sandbox.errors import AwsError
-from sandbox.http_server import Application
 from sandbox.process import ACCOUNT
 
 NAMES = ("127.0.0.1", "localhost", "[::1]")

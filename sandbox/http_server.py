@@ -9,13 +9,14 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.wasyncore import close_all
+
+from sandbox.control import Application
 
 LOOPBACK = "127.0.0.1"
 CONNECTIONS = 2000
@@ -29,8 +30,6 @@ REQUEST_SECONDS = 10.0
 """How long a request may take to arrive, from its first byte to its last."""
 IDLE_SECONDS = 60.0
 """How long a connection may stay open between two requests."""
-
-Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class _Channel(HTTPChannel):

@@ -12,11 +12,12 @@ from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 
-import psutil
-from filelock import FileLock, Timeout
-
 from sandbox.errors import SandboxError
 from sandbox.line import HttpLine, Sandbox
+
+if sys.platform != "emscripten":  # a page of a browser has no other process to ask about
+    import psutil
+    from filelock import FileLock, Timeout
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
@@ -45,10 +46,26 @@ def state_dir() -> Path:
     chosen = os.environ.get("IOT_TUTORIAL_STATE_DIR")
     if chosen:
         return Path(chosen).resolve()
+    if sys.platform == "emscripten":  # where JupyterLite has the notebooks, for all of them
+        return Path("/drive/.sandbox")
     if (PROJECT / "pyproject.toml").exists():
         return (PROJECT / ".sandbox").resolve()
     users = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_STATE_HOME")
     return Path(users or Path.home() / ".local" / "state").resolve() / "iot-button-tutorial"
+
+
+def inside_is_chosen() -> bool:
+    """Return whether the sandbox is to run in this process: by choice, or in a browser.
+
+    Raises:
+        SandboxError: ``IOT_TUTORIAL_SANDBOX`` names no way to run it.
+    """
+    way = os.environ.get("IOT_TUTORIAL_SANDBOX") or ""
+    if way not in ("", "inside", "process"):
+        raise SandboxError(
+            f"IOT_TUTORIAL_SANDBOX is {way!r}: 'inside' is this process, 'process' one of its own."
+        )
+    return way == "inside" or (not way and sys.platform == "emscripten")
 
 
 def last_known(folder: Path) -> Sandbox | None:
@@ -138,20 +155,24 @@ def _has_served(folder: Path) -> bool:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[None]:
+def serving(folder: Path, *, wait: float = 0) -> Iterator[None]:
     """Be the one sandbox that serves *folder*.
+
+    Args:
+        folder: Where it keeps what it knows.
+        wait: How many seconds to wait for another one to end.
 
     Raises:
         SandboxError: another one does.
     """
-    lock = FileLock(folder / "serving.lock")
+    lock = FileLock(folder / "serving.lock", timeout=wait)
     try:
-        lock.acquire(blocking=False)
+        held = lock.acquire(poll_interval=0.01)
     except Timeout as problem:
         raise SandboxError(
             f"A sandbox already serves {folder}. Use that one, or end it: python -m sandbox --stop"
         ) from problem
-    with lock:
+    with held:
         yield
 
 

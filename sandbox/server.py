@@ -14,12 +14,13 @@ from moto.iot.models import iot_backends
 
 from sandbox import control, gaps, http_server, process
 from sandbox.accounts import Members
-from sandbox.broker import Broker
+from sandbox.broker.server import Broker
+from sandbox.control import Application
 from sandbox.errors import SandboxError
 from sandbox.faults import Faults
 from sandbox.files import write_whole
 from sandbox.front_door import FrontDoor
-from sandbox.http_server import Application, HttpServer
+from sandbox.http_server import HttpServer
 from sandbox.line import Sandbox
 from sandbox.mqtt import limits
 from sandbox.registry import Registry

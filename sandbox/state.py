@@ -13,7 +13,7 @@ from typing import Any
 from moto.iot.models import IoTBackend, iot_backends
 
 from sandbox.process import ACCOUNT
-from sandbox.state_files import keep, recall, take_over
+from sandbox.state_files import holds, keep, recall, take_over
 
 PRESSED = "pressed"
 """The milestone that a device of the account has published a message."""
@@ -35,7 +35,7 @@ class State:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self._saved = b""
+        self._saved: bytes | None = None
 
     def save(self) -> None:
         """Write the registry, unless it is as it was at the last save.
@@ -62,10 +62,28 @@ class State:
         earlier = self.file.with_name(f"{self.file.name}.pickle")
         if earlier.exists():  # written before 2026-12
             take_over(self.file, earlier, earlier.read_bytes(), _unpickled, lost=_EMPTY)
+        self.refresh()
+
+    def forget(self) -> None:
+        """Know no more what was saved: the next refresh loads it."""
+        self._saved = None
+
+    def refresh(self) -> bool:
+        """Load what another process has saved since; nothing, where the file is gone.
+
+        Returns:
+            Whether the registry is another one now.
+
+        Raises:
+            OSError: a file is there and the system does not let it be read.
+        """
+        there = holds(self.file, self._saved) if self._saved else not self.file.exists()
+        if there and self._saved is not None:
+            return False
         content = recall(self.file, _unpickled, lost=_EMPTY)
-        if content is not None:
-            _put_back(_unpickled(content))
-            self._saved = content
+        _put_back(_unpickled(content) if content is not None else {})
+        self._saved = content or b""
+        return True
 
 
 class Milestones:

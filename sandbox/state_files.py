@@ -28,6 +28,14 @@ def keep(path: Path, content: bytes) -> None:
     write_whole(path, _sealed(content), before=_before(path))
 
 
+def holds(path: Path, content: bytes) -> bool:
+    """Return whether a state file holds *content*, whole."""
+    try:
+        return path.read_bytes() == _sealed(content)
+    except FileNotFoundError:
+        return False
+
+
 def recall(path: Path, check: Callable[[bytes], object], *, lost: str) -> bytes | None:
     """Read what :func:`keep` wrote; what is damaged is set aside, and a line of the log says so.
 

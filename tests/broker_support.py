@@ -22,9 +22,10 @@ from moto.iot.models import iot_backends
 
 import iot_policy
 from helpers import policy
-from sandbox.broker import Broker, Refusal
 from sandbox.broker.connection import Services
 from sandbox.broker.link import Accept, Peer
+from sandbox.broker.server import Broker
+from sandbox.line import Refusal
 from sandbox.mqtt import limits
 from sandbox.registry import Registry
 

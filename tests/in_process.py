@@ -21,9 +21,8 @@ from moto.iot.models import iot_backends
 
 from helpers.account import Account, local, real
 from sandbox import gaps
-from sandbox.control import ControlPlane
+from sandbox.control import Application, ControlPlane
 from sandbox.faults import LostAnswer
-from sandbox.http_server import Application
 from sandbox.line import Sandbox
 from sandbox.process import ACCOUNT, REGION
 

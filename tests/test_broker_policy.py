@@ -8,9 +8,8 @@ from broker_wire import PUBACK, PUBLISH
 
 from helpers import policy
 from iot_policy import document, statement
-from sandbox.broker import RefusedError
 from sandbox.mqtt import limits
-from sandbox.mqtt.packets import Property, Publish
+from sandbox.mqtt.packets import Property, Publish, RefusedError
 from sandbox.mqtt.properties import encode_properties
 
 P = Property

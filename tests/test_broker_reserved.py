@@ -4,9 +4,8 @@ import pytest
 from broker_support import ACCOUNT, REGION, MemoryBroker, Sandbox, arn
 
 from iot_policy import document, statement
-from sandbox.broker import RefusedError
 from sandbox.mqtt import limits
-from sandbox.mqtt.packets import V5, V311, Publish
+from sandbox.mqtt.packets import V5, V311, Publish, RefusedError
 from sandbox.mqtt.reserved import (
     ReservedTopicError,
     service_published_to,

@@ -11,7 +11,7 @@ from broker_support import Sandbox, eventually
 from broker_wire import RawClient, client_context
 
 from iot_policy import document, statement
-from sandbox.broker import Broker
+from sandbox.broker.server import Broker
 from sandbox.registry import Registry
 
 REFUSALS = (ssl.SSLError, ConnectionError)

@@ -13,8 +13,8 @@ from helpers import certificate, closing
 from helpers.account import Account, connect
 from helpers.key_files import all_saved
 from sandbox import process
+from sandbox.control import Application
 from sandbox.faults import CALLS_LATER, Faults, LostAnswer
-from sandbox.http_server import Application
 
 SEEDS = range(30)
 """For each of the two kinds of account."""

@@ -1,6 +1,7 @@
 """Connect to AWS IoT: the local sandbox, unless a real account is asked for by name."""
 
 import os
+import sys
 
 from helpers.account import local
 from helpers.account.local import join
@@ -15,7 +16,8 @@ def connect(*, target: str | None = None) -> Account:
     """Connect to AWS IoT.
 
     The sandbox answers whatever credentials, profiles and ``AWS_*`` variables the machine holds. It
-    is started if it is not running. In a class the one at ``IOT_TUTORIAL_SANDBOX_URL`` answers,
+    is started if it is not running; with ``IOT_TUTORIAL_SANDBOX=inside``, and in a browser, it runs
+    in this process. In a class the one at ``IOT_TUTORIAL_SANDBOX_URL`` answers,
     with the account that the access key id in ``IOT_TUTORIAL_ACCESS_KEY`` opens.
 
     Args:
@@ -31,6 +33,8 @@ def connect(*, target: str | None = None) -> Account:
     target = target or os.environ.get("IOT_TUTORIAL_TARGET") or "sandbox"
     if target == "sandbox":
         return local.connect()
+    if target == "aws" and sys.platform == "emscripten":
+        raise not_connected("A real account needs the installed lesson: a browser's page cannot.")
     if target == "aws":
         from helpers.account import real  # its guard rails load for those who ask for AWS alone
 

@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import psutil
 from botocore.exceptions import EndpointConnectionError
 
 from sandbox.files import write_whole
@@ -167,7 +166,11 @@ def _lines(file: Path) -> list[Any]:
 
 
 def _another(pid: int) -> bool:
-    return pid not in (0, os.getpid()) and psutil.pid_exists(pid)
+    if pid in (0, os.getpid()):
+        return False
+    import psutil  # a browser has none, and no other process
+
+    return bool(psutil.pid_exists(pid))
 
 
 def certificate_id(params: Mapping[str, Any]) -> str:

@@ -1,6 +1,8 @@
 """The account of a local sandbox: the one on this machine, or the class's."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ from helpers.account.learner import checked
 from helpers.account.model import Account
 from helpers.errors import not_connected
 from sandbox import process
+from sandbox.device import DeviceLink, TlsLink
 from sandbox.errors import SandboxError
 from sandbox.line import HttpLine, Line, Sandbox
 
@@ -37,6 +40,12 @@ def connect() -> Account:
     learner = checked(os.environ.get("IOT_TUTORIAL_LEARNER") or "my", "IOT_TUTORIAL_LEARNER")
     if url := os.environ.get("IOT_TUTORIAL_SANDBOX_URL"):
         return join(url, os.environ.get("IOT_TUTORIAL_ACCESS_KEY", ""), learner=learner)
+    with _problems_told():
+        if process.inside_is_chosen():
+            from sandbox import inside  # moto loads here, in place of a process of its own
+
+            here = inside.opened(process.state_dir())
+            return open_account(here.about, here.line, link=here.link, learner=learner)
     sandbox = _find_or_start()
     account = open_account(sandbox, HttpLine(sandbox.endpoint_url, ANY_KEY), learner=learner)
     account.iot.meta.events.register_first("needs-retry.iot", _bring_back)
@@ -66,13 +75,19 @@ def join(url: str, access_key: str, *, learner: str = "my") -> Account:
 
 
 def open_account(
-    sandbox: Sandbox, line: Line, *, access_key: str = ANY_KEY, learner: str = "my"
+    sandbox: Sandbox,
+    line: Line,
+    *,
+    link: DeviceLink | None = None,
+    access_key: str = ANY_KEY,
+    learner: str = "my",
 ) -> Account:
     """Open the account of a sandbox.
 
     Args:
         sandbox: What it says of itself.
         line: How requests reach it.
+        link: How devices reach its broker: by TLS where not given.
         access_key: The access key id that opens the account.
         learner: What every name begins with.
     """
@@ -93,15 +108,21 @@ def open_account(
         ),
         root_ca=Path(sandbox.ca_file).read_text(),
         key_folder=KEYS,
-        mqtt_port=sandbox.mqtt_port,
+        link=link or TlsLink(sandbox.mqtt_port),
         shared=False,
     )
 
 
 def _find_or_start() -> Sandbox:
     server = os.environ.get("JPY_PARENT_PID")  # set by Jupyter in every kernel that it starts
-    try:
+    with _problems_told():
         return process.find_or_start(process.state_dir(), owner=int(server) if server else None)
+
+
+@contextmanager
+def _problems_told() -> Iterator[None]:
+    try:
+        yield
     except SandboxError as problem:
         raise not_connected(str(problem)) from problem
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sandbox.device import DeviceLink
 from sandbox.line import Line, Refusal
 
 if TYPE_CHECKING:
@@ -32,12 +33,10 @@ class Account:
     """The root certificate that the data endpoint is checked against, PEM."""
     key_folder: Path
     """The folder of the certificates' files; git ignores it."""
-    mqtt_port: int
-    """Where the data endpoint takes MQTT over TLS: 8883 on AWS."""
+    link: DeviceLink = field(repr=False)
+    """How a device reaches the data endpoint."""
     shared: bool
     """Whether others may work in this account, too."""
-    alpn_port: int | None = None
-    """Where it takes MQTT as well, if the client says so by ALPN: 443 on AWS."""
 
     def __repr__(self) -> str:
         return self.about

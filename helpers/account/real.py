@@ -18,6 +18,7 @@ from helpers.account.ledger import record_certificates
 from helpers.account.model import Account
 from helpers.errors import LessonError, not_connected
 from iot_policy import split_arn
+from sandbox.device import TlsLink
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -141,9 +142,8 @@ def account(iot: "IoTClient", *, number: str, learner: str, signed_in: str) -> A
         ),
         root_ca=amazon_root_ca(),
         key_folder=keys,
-        mqtt_port=8883,
+        link=TlsLink(8883, alpn_port=443),
         shared=True,
-        alpn_port=443,
     )
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from datetime import datetime
 from html import escape
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import ipywidgets as widgets
 
@@ -21,6 +21,7 @@ from helpers.errors import LessonError
 from helpers.panels.calls import literal
 from helpers.panels.panel import Outcome, Panel, Picture, action, row
 
+Result = TypeVar("Result")
 _SHOWN = 10
 """How many messages the panel shows."""
 _CHECK_EVERY = 0.1
@@ -128,7 +129,7 @@ class ButtonPanel(Panel):
                 f"press(device(aws, {literal(self._name)}), {literal(click)})",
             ):
                 await self._listen()
-                await asyncio.to_thread(self._press, click)
+                await aside(self._account, self._press, click)
             self._light("iot-light-done" if self.outcome.succeeded else "iot-light-refused")
 
     async def listen(self) -> None:
@@ -218,6 +219,13 @@ class ButtonPanel(Panel):
             self.single.add_class(which)
 
 
+async def aside(account: Account, work: Callable[..., Result], *arguments: Any) -> Result:
+    """Do work in a thread, so that the page stays free; at once, where nothing is waited for."""
+    if account.link.waits:
+        return await asyncio.to_thread(work, *arguments)
+    return work(*arguments)
+
+
 def _shown(text: str) -> str:
     # JSON can write half a character ("\\ud800"), which no page can show.
     return escape(text.encode(errors="replace").decode())
@@ -280,10 +288,10 @@ class Listening:
         Args:
             speaker: Returns the button to listen to. Where that raises, nothing is made.
         """
-        if self.open and await asyncio.to_thread(self._as_before, speaker):
+        if self.open and await aside(self._account, self._as_before, speaker):
             return
         self.stop()
-        inbox = await asyncio.to_thread(self._connect, speaker)
+        inbox = await aside(self._account, self._connect, speaker)
         self._collecting = asyncio.create_task(self._collect(inbox))
 
     def stop(self) -> None:

@@ -15,7 +15,7 @@ from sandbox.broker.refusals import NOT_REGISTERED, REGISTER_IT, Refusals
 from sandbox.broker.sessions import Endpoints
 from sandbox.mqtt import encoder, limits
 from sandbox.mqtt.decoder import decode, frames
-from sandbox.mqtt.packets import V311, Connect, ReasonCode, RefusedError
+from sandbox.mqtt.packets import V311, Connect, Publish, ReasonCode, RefusedError
 from sandbox.registry import RegisteredCertificate, Registry
 
 
@@ -48,6 +48,13 @@ class Services:
             link.abort()
         self.connections.add(connection)
         return connection
+
+    def publish(self, account: str, region: str, message: Publish) -> None:
+        """Deliver a message that no client has sent."""
+        try:
+            self.endpoints.of(account, region).publish(message)
+        except RefusedError as error:
+            self.refusals.record(error, "", None)
 
     def sweep(self) -> None:
         """End what has had its time: connections, delayed wills, sessions."""

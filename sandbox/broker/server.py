@@ -7,22 +7,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from sandbox.broker.authority import check_form
+from sandbox.broker.by_http import checked
 from sandbox.broker.connection import Services
 from sandbox.broker.tls import TlsLink, Trust
 from sandbox.line import Refusal
-from sandbox.mqtt import encoder, limits
-from sandbox.mqtt.decoder import decode, frames
-from sandbox.mqtt.packets import (
-    NO_PROPERTIES,
-    V5,
-    MalformedError,
-    Properties,
-    Publish,
-    ReasonCode,
-    RefusedError,
-)
-from sandbox.mqtt.reserved import service_published_to
+from sandbox.mqtt import limits
+from sandbox.mqtt.packets import NO_PROPERTIES, Properties, Publish, ReasonCode, RefusedError
 from sandbox.registry import Registry
 
 _STOP_SECONDS = 1.0
@@ -114,36 +104,14 @@ class Broker:
         retain: bool = False,
         properties: Properties | None = None,
     ) -> None:
-        """Deliver a message that came by HTTP. It may be called from any thread.
+        """Deliver a message that came by HTTP: see :class:`sandbox.broker.by_http.Publisher`.
 
-        Args:
-            account: Whose subscribers get it, as far as their iot:Receive allows.
-            region: Of the endpoint.
-            topic: At most 256 bytes and 7 slashes, without wildcards; none of AWS IoT's own.
-            payload: At most 128 KB.
-            qos: 0 or 1.
-            retain: Whether to keep it for later subscribers.
-            properties: Of MQTT 5; at most 8 KB.
-
-        Raises:
-            RefusedError: AWS IoT takes no such message, or it is for a service of AWS IoT's that
-                the sandbox has not; then its problem is ``UNANSWERED``.
-
-        Source: https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_Publish.html
+        It may be called from any thread.
         """
         if self._loop is None:
             raise RuntimeError("the broker has not been started")
-        message = Publish(topic, payload, qos, retain)
-        check_form(message)
-        if service := service_published_to(topic):
-            raise RefusedError(
-                ReasonCode.SUCCESS,
-                f"the sandbox has no {service}",
-                action="iot:Publish",
-                problem="UNANSWERED",
-            )
-        message = _as_packet(message, properties or NO_PROPERTIES)
-        self._loop.call_soon_threadsafe(self._publish, account, region, message)
+        message = checked(Publish(topic, payload, qos, retain), properties or NO_PROPERTIES)
+        self._loop.call_soon_threadsafe(self._services.publish, account, region, message)
 
     def published(self) -> set[str]:
         """Return the accounts whose devices have published since this was last asked."""
@@ -167,36 +135,8 @@ class Broker:
                 continue
         return await listen(ports[-1])
 
-    def _publish(self, account: str, region: str, message: Publish) -> None:
-        try:
-            self._services.endpoints.of(account, region).publish(message)
-        except RefusedError as error:
-            self._services.refusals.record(error, "", None)
-
     def _sweep(self) -> None:
         # The next one is scheduled first: whatever happens in this one, the sweeps go on.
         assert self._loop is not None
         self._sweeper = self._loop.call_later(limits.SWEEP_SECONDS, self._sweep)
         self._services.sweep()
-
-
-def _as_packet(message: Publish, properties: Properties) -> Publish:
-    """Return *message* with its properties as a device's PUBLISH has them, or raise RefusedError.
-
-    By HTTP come text and numbers that MQTT cannot carry: a null character, a text of 64 KB.
-    """
-    try:
-        packet = encoder.publish(
-            V5,
-            message.topic,
-            message.payload,
-            packet_id=message.qos,
-            retain=message.retain,
-            carried=properties,
-        )
-    except (OverflowError, UnicodeEncodeError) as problem:
-        raise MalformedError("a property that MQTT cannot carry") from problem
-    ((first, body),) = frames(bytearray(packet), limits.PACKET_BYTES)
-    read = decode(first, body, V5)
-    assert isinstance(read, Publish)
-    return read

@@ -56,7 +56,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from sandbox.broker import Broker
+    from sandbox.broker.by_http import Publisher
 
 _ADDED: dict[str, Method] = {
     added.__name__: added
@@ -71,7 +71,7 @@ _ADDED: dict[str, Method] = {
 """The operations that moto lacks."""
 
 
-def fill(broker: "Broker") -> None:
+def fill(broker: "Publisher") -> None:
     """Make moto answer as AWS IoT does, in this process and for good.
 
     Args:

@@ -9,14 +9,13 @@ from moto.iot.exceptions import InvalidRequestException
 from moto.iot.responses import IoTResponse
 from moto.iotdata.responses import IoTDataPlaneResponse
 
-from sandbox.broker import RefusedError
 from sandbox.gaps.operations import Answer, overriding
 from sandbox.gaps.served import NotImplementedException
-from sandbox.mqtt.packets import Properties, Property
+from sandbox.mqtt.packets import Properties, Property, RefusedError
 from sandbox.mqtt.topics import check_topic
 
 if TYPE_CHECKING:
-    from sandbox.broker import Broker
+    from sandbox.broker.by_http import Publisher
 
 MQTT_HOST = "localhost"
 """The name of the broker's host: the one in its certificate."""
@@ -43,7 +42,7 @@ def stable_endpoint(request: IoTResponse, moto: Answer) -> ActionResult:
     return ActionResult({"endpointAddress": f"{prefix}.{_OTHERS[kind]}.iot.localhost"})
 
 
-def publish(broker: "Broker", request: IoTDataPlaneResponse) -> str:
+def publish(broker: "Publisher", request: IoTDataPlaneResponse) -> str:
     """Answer ``iot-data``'s Publish: the broker delivers the message, moto would only list it.
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_Publish.html
