@@ -23,7 +23,8 @@ from moto.iot.models import iot_backends
 import iot_policy
 from helpers import policy
 from sandbox.broker.connection import Services
-from sandbox.broker.link import Accept, Peer
+from sandbox.broker.link import LinkHandler, Peer
+from sandbox.broker.memory import MemoryLink
 from sandbox.broker.server import Broker
 from sandbox.line import Refusal
 from sandbox.mqtt import limits
@@ -195,48 +196,27 @@ class Sandbox(_Desk):
         return TlsDevice(certificate_id, target, raw, certificate, private, ca, port)
 
 
-class MemoryLink:
-    """A link with no TLS, no socket and no event loop; the peer is driven by hand."""
+class DrivenLink(MemoryLink):
+    """A link in memory whose peer a test plays: what it has proven, and whether it reads."""
 
-    def __init__(self, accept: Accept) -> None:
-        self.writable = True
-        self.closing = False
-        self.to_peer = bytearray()
-        self._closed = False
-        self.handler = accept(self)
-        if self.closing:
-            self.close()
+    paused = False
 
-    def send(self, data: bytes) -> None:
-        if not self.closing:
-            self.to_peer += data
+    @property
+    def writable(self) -> bool:
+        return super().writable and not self.paused
 
-    def hang_up(self) -> None:
-        self.writable, self.closing = False, True
-
-    def abort(self) -> None:
-        self.hang_up()
-        self.to_peer.clear()
-
-    def receive(self, data: bytes) -> None:
-        """Bytes from the peer; once the link is hung up nobody reads them."""
-        if not self.closing:
-            self.handler.received(data)
-
-    def close(self) -> None:
-        """The peer is gone."""
-        self.hang_up()
-        if not self._closed:
-            self._closed = True
-            self.handler.closed()
+    @property
+    def handler(self) -> LinkHandler:
+        """The connection behind it."""
+        return self._handler
 
     def pause(self) -> None:
         """The peer reads no more."""
-        self.writable = False
+        self.paused = True
 
     def resume(self) -> None:
         """The peer has read all."""
-        self.writable = True
+        self.paused = False
         self.handler.caught_up()
 
 
@@ -246,7 +226,7 @@ class MemoryClient(WireClient):
     def __init__(self, services: Services, peer: Peer) -> None:
         super().__init__()
         self._services = services
-        self.link = MemoryLink(services.accept)
+        self.link = DrivenLink(services.accept)
         if not self.link.closing:
             self.link.handler.opened(peer)
 
@@ -254,10 +234,9 @@ class MemoryClient(WireClient):
         self.link.receive(data)
 
     def receive(self) -> bytes:
-        if not self.link.to_peer and not self.link.closing:
+        if not self.link.waiting and not self.link.closing:
             self._services.sweep()
-        data = bytes(self.link.to_peer)
-        self.link.to_peer.clear()
+        data = self.link.take(self.link.waiting)
         assert data or self.link.closing, "nothing has come from the broker"
         return data
 

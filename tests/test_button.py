@@ -20,9 +20,10 @@ import trustme
 
 from helpers import button, certificate, key_files, policy, thing
 from helpers.account import Account
-from helpers.button import MQTT_BY_ALPN, Device, Refused, choose_port
+from helpers.button import Device, Refused
 from helpers.errors import LessonError
 from iot_policy import document, statement
+from sandbox.device import MQTT_BY_ALPN, TlsLink
 
 SERIAL = thing.EXAMPLE_SERIAL
 
@@ -123,7 +124,7 @@ def test_a_broker_that_says_nothing(
 ) -> None:
     monkeypatch.setattr(button, "PATIENCE", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        account = replace(aws, mqtt_port=silent.getsockname()[1])
+        account = replace(aws, link=TlsLink(silent.getsockname()[1]))
         with pytest.raises(Refused, match="could not connect"):
             button.press(replace(pressed, account=account))
 
@@ -215,7 +216,7 @@ def test_mosquitto_takes_the_files_of_the_lesson(aws: Account, pressed: Device) 
             for option, name in files.items()
             for word in (f"--{option}", str(getattr(pressed.files, name)))
         ]
-        where = ["-h", "localhost", "-p", str(aws.mqtt_port), "-i", "button"]
+        where = ["-h", "localhost", "-p", str(port_of(aws)), "-i", "button"]
         message = ["-t", topic, "-q", "1", "-m", json.dumps(button.payload(SERIAL, "SINGLE"))]
         return subprocess.run([command, *words, *where, *message], timeout=20).returncode
 
@@ -229,6 +230,11 @@ def test_nothing_of_a_key_is_shown(pressed: Device) -> None:
     assert key_files.saved(pressed.files.folder) == pressed.files
 
 
+def port_of(account: Account) -> int:
+    assert isinstance(account.link, TlsLink)
+    return account.link.port
+
+
 def closed_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
@@ -238,7 +244,7 @@ def test_where_8883_is_blocked_it_goes_by_443(
     aws: Account, pressed: Device, listener: Device
 ) -> None:
     """Here the other port is the broker's own, and the first one nobody's."""
-    behind_a_firewall = replace(aws, mqtt_port=closed_port(), alpn_port=aws.mqtt_port)
+    behind_a_firewall = replace(aws, link=TlsLink(closed_port(), alpn_port=port_of(aws)))
     with button.listen(listener, pressed.topic) as arrived:
         button.press(replace(pressed, account=behind_a_firewall))
         assert arrived.next().payload["clickType"] == "SINGLE"
@@ -258,15 +264,15 @@ def test_on_443_it_says_by_alpn_that_it_is_mqtt(aws: Account, pressed: Device) -
                 said.append(connection.selected_alpn_protocol())
 
         threading.Thread(target=answer, daemon=True).start()
-        ports = {"mqtt_port": closed_port(), "alpn_port": server.getsockname()[1]}
+        link = TlsLink(closed_port(), alpn_port=server.getsockname()[1])
         with pytest.raises(Refused):
-            button.press(replace(pressed, account=replace(aws, **ports)))
+            button.press(replace(pressed, account=replace(aws, link=link)))
     assert said == [MQTT_BY_ALPN]
 
 
 def test_where_8883_is_open_it_stays_with_it(aws: Account) -> None:
-    both = replace(aws, alpn_port=closed_port())
-    assert choose_port("localhost", both) == (aws.mqtt_port, None)
+    both = TlsLink(port_of(aws), alpn_port=closed_port())
+    assert both.choose_port("localhost") == (port_of(aws), None)
 
 
 def test_a_message_by_http_keeps_its_properties(aws: Account) -> None:
@@ -280,7 +286,7 @@ def test_a_message_by_http_keeps_its_properties(aws: Account) -> None:
     client.on_connect = lambda *_: client.subscribe(ear.topic, qos=1)
     client.on_subscribe = lambda *_: subscribed.set()
     client.on_message = lambda _client, _data, message: arrived.put(message)
-    client.connect("localhost", aws.mqtt_port)
+    client.connect("localhost", port_of(aws))
     client.loop_start()
     try:
         assert subscribed.wait(10)

@@ -15,6 +15,7 @@ from helpers.account import connect, learner, real
 from helpers.account.real import ROOT_CA_FINGERPRINT, amazon_root_ca
 from helpers.errors import LessonError
 from helpers.key_files import KeyFiles
+from sandbox.device import TlsLink
 
 NUMBER = "123456789012"
 
@@ -83,7 +84,7 @@ def test_the_variable_asks_for_it_as_well(sts: Sts, monkeypatch: pytest.MonkeyPa
 def test_it_is_an_account_as_aws_has_it(sts: Sts) -> None:
     sts.signed_in(f"arn:aws:iam::{NUMBER}:user/zoe")
     aws = connect(target="aws")
-    assert (aws.mqtt_port, aws.alpn_port, aws.shared, aws.refusals()) == (8883, 443, True, [])
+    assert (aws.link, aws.shared, aws.refusals()) == (TlsLink(8883, alpn_port=443), True, [])
     assert aws.prefix == "zoe-"
     assert NUMBER not in str(aws.key_folder)
     for config in sts.configs:

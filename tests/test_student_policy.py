@@ -47,7 +47,7 @@ def as_aws(sandbox: Account) -> Account:
     """An account that is treated as a real one, and that the sandbox answers for."""
     iot = conftest.client(sandbox)
     aws = real.account(iot, number=sandbox.number, learner="zoe", signed_in="user/zoe")
-    return replace(aws, root_ca=sandbox.root_ca, mqtt_port=sandbox.mqtt_port)
+    return replace(aws, root_ca=sandbox.root_ca, link=sandbox.link)
 
 
 @pytest.fixture(scope="module")
