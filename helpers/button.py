@@ -134,7 +134,7 @@ class Inbox:
     @property
     def empty(self) -> bool:
         """Whether :meth:`next` would have to wait."""
-        self._connection.catch_up()
+        self._connection.link.catch_up(self._connection.client)
         return self._connection.messages.empty()
 
     def next(self, timeout: float = PATIENCE) -> Message:
@@ -183,7 +183,7 @@ class _Connection:
         self.messages: Queue[Message | str] = Queue()
         """What has arrived; at the end, the reason why the connection ended."""
         self._device = device
-        self._link = device.account.link
+        self.link = device.account.link
         self._events: Queue[tuple[str, str]] = Queue()
         self._since = datetime.now(UTC)
         self.client = Client(
@@ -204,7 +204,7 @@ class _Connection:
         endpoint = account.iot.describe_endpoint(endpointType="iot:Data-ATS")["endpointAddress"]
         files = self._device.files.existing()
         try:
-            self._link.open(
+            self.link.open(
                 self.client,
                 endpoint,
                 certificate=files.certificate,
@@ -215,14 +215,8 @@ class _Connection:
             raise self.refused("connect", str(problem)) from problem
         self.wait("connected", "connect")
 
-    def catch_up(self) -> None:
-        self._link.catch_up(self.client)
-
     def take(self, queue: "Queue[Item]", seconds: float) -> Item:
-        return self._link.take(self.client, queue, seconds)
-
-    def close(self) -> None:
-        self._link.close(self.client)
+        return self.link.take(self.client, queue, seconds)
 
     def wait(self, event: str, doing: str) -> None:
         """Wait for the broker's answer; raise :class:`Refused` if it is a no, or does not come."""
@@ -267,7 +261,7 @@ def _connected(device: Device) -> Iterator[_Connection]:
         connection.open()
         yield connection
     finally:
-        connection.close()
+        connection.link.close(connection.client)
 
 
 def _read(message: MQTTMessage) -> Message:

@@ -80,7 +80,9 @@ def answer(environ: dict[str, Any]) -> Response:
         raise
     except Exception as problem:
         raise failure(environ, problem) from problem
-    return Response(body, status, headers, mimetype="application/json")
+    # moto says that Amazon's server answers, which it does not; waitress then names itself, too.
+    sent = {name: value for name, value in headers.items() if name.lower() != "server"}
+    return Response(body, status, sent, mimetype="application/json")
 
 
 def failure(environ: dict[str, Any], problem: Exception) -> AwsError:

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from email.utils import formatdate
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -234,7 +235,10 @@ class InsideLine:
             )
         except LostAnswer as problem:
             raise ConnectionClosedError(endpoint_url=request.url) from problem
-        return AWSResponse(request.url, status, HTTPHeaders.from_dict(headers), _Raw(content))
+        told = dict(
+            sorted({**headers, "Date": formatdate(usegmt=True)}.items())
+        )  # as a server does
+        return AWSResponse(request.url, status, HTTPHeaders.from_dict(told), _Raw(content))
 
 
 def signed(service: str, region: str = REGION, *, key: str = "inside") -> str:

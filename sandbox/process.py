@@ -222,7 +222,7 @@ def last_words(log: Path) -> str:
     return lines[-1] if lines else "it said nothing"
 
 
-def _is_gone(process: psutil.Process, *, within: float) -> bool:
+def _is_gone(process: "psutil.Process", *, within: float) -> bool:
     give_up = time.monotonic() + within
     # A process that has ended and whose parent has not asked for its status yet is gone, too.
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
