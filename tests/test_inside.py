@@ -1,6 +1,7 @@
 """The sandbox in the caller's own process: the lesson without a socket, a thread or a wait."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -35,7 +36,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IOT_TUTORIAL_SANDBOX", "inside")
     monkeypatch.setenv("IOT_TUTORIAL_STATE_DIR", str(tmp_path / "state"))
-    return account.connect()
+    made = account.connect()
+    monkeypatch.delenv("IOT_TUTORIAL_SANDBOX")
+    return made
 
 
 @pytest.fixture
@@ -276,7 +279,13 @@ for number in range(20):
 
 def test_processes_at_once_lose_nothing(here: Account) -> None:
     command = [sys.executable, "-c", MAKE]
-    pipe = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    env = os.environ | {"IOT_TUTORIAL_SANDBOX": "inside"}
+    pipe: dict[str, Any] = {
+        "env": env,
+        "stdin": subprocess.PIPE,
+        "stdout": subprocess.PIPE,
+        "text": True,
+    }
     makers = [subprocess.Popen([*command, name], **pipe) for name in "abc"]
     assert [maker.stdout.readline() for maker in makers] == ["ready\n"] * 3
     for maker in makers:
@@ -295,7 +304,8 @@ def test_what_another_process_changed_counts_at_once(pressed: Device) -> None:
         "import json; from helpers import account, policy; aws = account.connect(); "
         f"policy.put_in_force(aws.iot, 'my-button-policy', json.loads({posted!r}))"
     )
-    assert subprocess.run([sys.executable, "-c", change]).returncode == 0
+    env = os.environ | {"IOT_TUTORIAL_SANDBOX": "inside"}
+    assert subprocess.run([sys.executable, "-c", change], env=env).returncode == 0
     with pytest.raises(Refused, match="Statement 1 of my-button-policy"):
         button.press(pressed)
 
@@ -312,6 +322,7 @@ def test_two_folders_are_two_accounts(
     here: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thing.register(here.iot, "one")
+    monkeypatch.setenv("IOT_TUTORIAL_SANDBOX", "inside")
     monkeypatch.setenv("IOT_TUTORIAL_STATE_DIR", str(tmp_path / "other"))
     other = account.connect()
     thing.register(other.iot, "two")
@@ -334,6 +345,17 @@ def test_a_process_that_serves_the_folder_keeps_it(
         process.stop(tmp_path / "state")
     assert served.account == here.number
     assert [each["thingName"] for each in here.iot.list_things()["things"]] == ["my-button"]
+
+
+def test_what_an_answer_says_of_its_server_is_the_same_both_ways(
+    here: Account, aws: Account
+) -> None:
+    told = []
+    for each in (here, aws):
+        thing.register(each.iot, "my-button")
+        answer = each.iot.describe_thing(thingName="my-button")["ResponseMetadata"]
+        told.append(list(answer["HTTPHeaders"]))
+    assert told == [["content-length", "content-type", "date", "x-amzn-requestid"]] * 2
 
 
 # How it is chosen.
