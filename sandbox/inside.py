@@ -9,12 +9,11 @@ import io
 import json
 import logging
 import os
-import secrets
 import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from email.utils import formatdate
 from functools import cache, partial
 from pathlib import Path
@@ -66,7 +65,7 @@ class Inside:
     """
 
     _latest: "Inside | None" = None
-    """Whose registry moto holds: it has one a process."""
+    """Whose registry moto holds, and whose broker it publishes to: it has one a process."""
 
     def __init__(self, folder: Path) -> None:
         if sys.platform == "emscripten":
@@ -81,7 +80,6 @@ class Inside:
         self._services = Services(self._registry)
         self._swept = time.monotonic()
         logging.getLogger("sandbox").addHandler(logging.NullHandler())  # else: standard error
-        gaps.fill(self)
         plane = ControlPlane(
             readers={
                 "about": lambda account: self.about.to_json(),
@@ -125,10 +123,11 @@ class Inside:
             if self._has_turn:  # such as a message that is published by HTTP
                 yield
                 return
-            with _only_one(self._folder):
+            with process.serving(self._folder, wait=WAITS_AT_MOST):
                 self._has_turn = True
                 try:
                     if Inside._latest is not self:
+                        gaps.fill(self)
                         self._state.forget()
                         Inside._latest = self
                     if self._state.refresh():
@@ -297,37 +296,3 @@ def _with_faults(plane: Application) -> Application:
     if not seed.isdecimal():
         raise SandboxError(f"IOT_TUTORIAL_FAULTS is {seed!r}: a number is one plan of faults.")
     return Faults(plane, int(seed))
-
-
-def _only_one(folder: Path) -> AbstractContextManager[object]:
-    """Return what keeps other processes from using *folder* meanwhile."""
-    if sys.platform == "emscripten":
-        return _pages_lock()
-    return process.serving(folder, wait=WAITS_AT_MOST)
-
-
-@contextmanager
-def _pages_lock() -> Iterator[None]:
-    """Hold the lock that the notebooks of a browser share: the page's service worker has it.
-
-    Without a service worker there is no lock, and no drive that notebooks could share either.
-    """
-    holder = secrets.token_hex(8)
-    _ask_page("POST", holder)
-    try:
-        yield
-    finally:
-        _ask_page("DELETE", holder)
-
-
-def _ask_page(method: str, holder: str) -> None:
-    import js  # Pyodide's way to the browser
-    from pyodide.ffi import JsException
-
-    site, _, _ = str(js.self.location.href).partition("/extensions/")
-    request = js.XMLHttpRequest.new()
-    try:
-        request.open(method, f"{site}/api/iot-lock/{holder}", False)
-        request.send()
-    except JsException:
-        return

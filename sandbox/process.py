@@ -8,16 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 
 from sandbox.errors import SandboxError
 from sandbox.line import HttpLine, Sandbox
+from sandbox.locks import only_one
 
 if sys.platform != "emscripten":  # a page of a browser has no other process to ask about
     import psutil
-    from filelock import FileLock, Timeout
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
@@ -112,7 +112,7 @@ def find_or_start(folder: Path, *, owner: int | None = None) -> Sandbox:
     """
     prepare(folder)
     try:
-        with FileLock(folder / "starting.lock", timeout=STARTING_TAKES_AT_MOST):
+        with only_one(folder / "starting.lock", wait=STARTING_TAKES_AT_MOST):
             found = running(folder) or _start(folder, owner)
             if found.version != version():
                 stop(folder)
@@ -165,14 +165,14 @@ def serving(folder: Path, *, wait: float = 0) -> Iterator[None]:
     Raises:
         SandboxError: another one does.
     """
-    lock = FileLock(folder / "serving.lock", timeout=wait)
-    try:
-        held = lock.acquire(poll_interval=0.01)
-    except Timeout as problem:
-        raise SandboxError(
-            f"A sandbox already serves {folder}. Use that one, or end it: python -m sandbox --stop"
-        ) from problem
-    with held:
+    with ExitStack() as held:
+        try:
+            held.enter_context(only_one(folder / "serving.lock", wait=wait))
+        except TimeoutError as problem:
+            raise SandboxError(
+                f"A sandbox already serves {folder}. "
+                "Use that one, or end it: python -m sandbox --stop"
+            ) from problem
         yield
 
 
