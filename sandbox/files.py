@@ -53,8 +53,8 @@ def _put_in_place(partial: Path, path: Path, before: Path | None) -> None:
     if before is not None:
         before.unlink(missing_ok=True)
         # A second name, so that there is no moment without the file. It fails where nothing was
-        # there yet, and on a file system that has no links: there, no version before is kept.
-        with suppress(OSError):
+        # there yet, and where there are no links, as in a browser: no version before is kept there.
+        with suppress(OSError, NotImplementedError):
             before.hardlink_to(path)
     os.replace(partial, path)  # noqa: PTH105  the step that the function's name promises
 

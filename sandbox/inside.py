@@ -7,7 +7,6 @@ what the others have saved. Connections and messages are this process's own.
 
 import io
 import json
-import logging
 import os
 import sys
 import threading
@@ -25,7 +24,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectionClosedError
 
-from sandbox import aws_api, gaps, process
+from sandbox import aws_api, gaps, log, process
 from sandbox.broker.by_http import checked
 from sandbox.broker.connection import Services
 from sandbox.broker.memory import MemoryLink, signer
@@ -79,7 +78,6 @@ class Inside:
         self._state = State(folder / "registry")
         self._services = Services(self._registry)
         self._swept = time.monotonic()
-        logging.getLogger("sandbox").addHandler(logging.NullHandler())  # else: standard error
         plane = ControlPlane(
             readers={
                 "about": lambda account: self.about.to_json(),
@@ -128,6 +126,7 @@ class Inside:
                 try:
                     if Inside._latest is not self:
                         gaps.fill(self)
+                        log.lead_to(self._folder)
                         self._state.forget()
                         Inside._latest = self
                     if self._state.refresh():

@@ -44,6 +44,20 @@ def begin(folder: Path, *, debug: bool = False) -> None:
     sys.unraisablehook = _log_unraisable  # of a server name that is no text, for one
 
 
+def lead_to(folder: Path) -> None:
+    """Let what the sandbox logs go to ``sandbox.log``, in a process that has other things to do.
+
+    Args:
+        folder: Where the log is, in place of where it was.
+    """
+    logger = logging.getLogger("sandbox")
+    for handler in [each for each in logger.handlers if isinstance(each, _EachLine)]:
+        logger.removeHandler(handler)
+    handler = _EachLine(folder / NAME, delay=True)
+    handler.setFormatter(_OneLine(_FORMAT))
+    logger.addHandler(handler)
+
+
 class Counting(logging.Handler):
     """Passes lines on; one that is equal to the one before it is counted instead."""
 
@@ -90,14 +104,22 @@ class Counting(logging.Handler):
 class _OwnersFile(RotatingFileHandler):
     """A bounded log that only its owner can read."""
 
-    def __init__(self, file: Path) -> None:
-        super().__init__(file, maxBytes=BYTES, backupCount=OLD_ONES, encoding="utf-8")
+    def __init__(self, file: Path, *, delay: bool = False) -> None:
+        super().__init__(file, maxBytes=BYTES, backupCount=OLD_ONES, encoding="utf-8", delay=delay)
 
     def _open(self) -> io.TextIOWrapper:
         # Before 2026-12 the log was everyone's to read: one that is there gets the mode, too.
         descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.fchmod(descriptor, 0o600)
         return open(descriptor, "a", encoding=self.encoding)  # noqa: PTH123  no path
+
+
+class _EachLine(_OwnersFile):
+    """The same, open for no longer than a line takes: a page's file is kept when it is closed."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        super().emit(record)
+        self.close()
 
 
 class _OneLine(logging.Formatter):

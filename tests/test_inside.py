@@ -23,7 +23,7 @@ from helpers.account import Account
 from helpers.button import Device, Refused
 from helpers.errors import LessonError
 from publish.notebooks import ROOT
-from sandbox import process
+from sandbox import log, process
 from sandbox.broker import memory
 from sandbox.device import MemorySocket
 
@@ -241,11 +241,13 @@ def test_a_listener_may_be_left_alone(
             assert arrived.next().payload["clickType"] == "SINGLE"
 
 
-def test_a_device_that_takes_nothing_is_sent_no_more(here: Account, ear: Device) -> None:
+@pytest.mark.parametrize("qos", [0, 1])
+def test_a_device_that_takes_nothing_is_sent_no_more(here: Account, ear: Device, qos: int) -> None:
+    """It gets the rest when it takes again; at QoS 0 it says nothing that would set that off."""
     with button.listen(ear, ear.topic) as arrived:
         data = data_client(here)
         for _ in range(40):
-            data.publish(topic=ear.topic, qos=1, payload=b"x" * 10_000)
+            data.publish(topic=ear.topic, qos=qos, payload=b"x" * 10_000)
         sock = arrived._connection.client.socket()
         assert isinstance(sock, MemorySocket)
         assert sock._link.waiting < 100_000
@@ -356,6 +358,20 @@ def test_what_an_answer_says_of_its_server_is_the_same_both_ways(
         answer = each.iot.describe_thing(thingName="my-button")["ResponseMetadata"]
         told.append(list(answer["HTTPHeaders"]))
     assert told == [["content-length", "content-type", "date", "x-amzn-requestid"]] * 2
+
+
+def test_its_log_is_in_its_folder_and_in_no_cell(
+    pressed: Device, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pressed.files.certificate.write_text("no certificate")
+    for _ in range(2):
+        with pytest.raises(Refused):
+            button.press(pressed)
+    assert capfd.readouterr() == ("", "")
+    lines = (tmp_path / "state" / log.NAME).read_text().splitlines()
+    assert len(lines) == 2
+    assert all("showed no certificate" in line for line in lines)
+    assert (tmp_path / "state" / log.NAME).stat().st_mode & 0o777 == 0o600
 
 
 # How it is chosen.
