@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 from publish.notebooks import ROOT
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-_FLAGS = [
+FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
@@ -53,7 +53,7 @@ def chromium() -> Path | None:
 def launched(path: Path, *flags: str) -> Iterator[Browser]:
     """Start the browser at *path*; it ends with the ``with`` block."""
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=[*_FLAGS, *flags])
+        running = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *flags])
         yield running
         running.close()
 
@@ -141,6 +141,9 @@ _SHOW = """async id => {
 class Notebook:
     """A notebook that is open in the browser, its kernel ready."""
 
+    patience = 60_000.0
+    """Milliseconds that it may take to open, or to run."""
+
     def __init__(self, page: Page, address: str, name: str) -> None:
         self.page = page
         self.name = name
@@ -149,19 +152,19 @@ class Notebook:
             page.goto(address.format(file))
         else:
             page.evaluate(_OPEN, file)
-        page.wait_for_function(_IS_OPEN, arg=file, timeout=60_000)
+        page.wait_for_function(_IS_OPEN, arg=file, timeout=self.patience)
         page.evaluate(_READY)
 
     def run_all(self) -> None:
         """Run every cell, to the end: the command itself answers at the first promised error."""
         self.page.evaluate(_RUN_ALL)
-        self.page.wait_for_function(_ALL_HAVE_RUN, timeout=60_000)
+        self.page.wait_for_function(_ALL_HAVE_RUN, timeout=self.patience)
 
     def run_through(self, cell: str) -> None:
         """Run the cells from the first to this one, by its id."""
         self.page.evaluate(_SHOW, cell)
         self.page.evaluate(_RUN_THROUGH)
-        self.page.wait_for_function(_ABOVE_HAVE_RUN, arg=cell, timeout=60_000)
+        self.page.wait_for_function(_ABOVE_HAVE_RUN, arg=cell, timeout=self.patience)
 
     def run(self, *cells: str) -> None:
         """Run single cells, by their ids: scroll there, and click on the tool bar's arrow."""
