@@ -7,6 +7,7 @@ import argparse
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from lab import copies
@@ -64,7 +65,12 @@ def work(notebooks: Path = copies.NOTEBOOKS, *, fresh: bool = False) -> Path:
 
 def share_keys(folder: Path, other: Path) -> None:
     """Let the lesson in *folder* find the keys that were made in *other*: one account, one set."""
-    if copies.share_keys(folder, other):
+    try:
+        linked = copies.share_keys(folder, other)
+    except OSError as problem:  # Windows lets not everyone make a link
+        say(f"{folder.name}/ is without the keys of {other.name}/keys: {problem.strerror}")
+        return
+    if linked:
         say(f"{folder.name}/keys leads to {other.name}/keys: keys that you have made stay there")
 
 
@@ -92,14 +98,22 @@ def serve(folder: Path, options: list[str]) -> int:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), end)
-    # In a session of its own: a terminal's Ctrl-C reaches it once, through here. The second of two
-    # signals would end JupyterLab at once, before it has ended its kernels.
-    server = subprocess.Popen(command, start_new_session=True)
+    # A terminal's Ctrl-C reaches it once, through here. The second of two signals would end
+    # JupyterLab at once, before it has ended its kernels.
+    server = subprocess.Popen(command, **process.apart())
     if asked:
         server.terminate()
-    status = server.wait()
+    status = _wait(server)
     process.stop(process.state_dir())
     return 0 if asked else status
+
+
+def _wait(server: subprocess.Popen[bytes]) -> int:
+    # On Windows a Ctrl-C does not interrupt a wait for a process: look up from it now and then.
+    pause = 1 if sys.platform == "win32" else None
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return server.wait(timeout=pause)
 
 
 def say(what: str) -> None:

@@ -115,7 +115,7 @@ def share_keys(folder: Path, other: Path) -> bool:
         here.unlink()  # where it led is deleted
     if here.exists() or here.is_symlink() or not any(each.is_file() for each in there.rglob("*")):
         return False
-    here.symlink_to(link)
+    here.symlink_to(link, target_is_directory=True)
     return True
 
 

@@ -35,7 +35,7 @@ _SETTINGS: dict[str, Any] = {
 def chromium() -> Path | None:
     """Find a Chromium or Chrome; else install Debian's, or Playwright's own."""
     found = next(filter(None, map(shutil.which, _NAMES)), None)
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+    if found is None and shutil.which("apt-get") and os.geteuid() == 0:
         sys.stderr.write("installing Debian's chromium ...\n")
         subprocess.run(["apt-get", "install", "-qq", "--yes", "chromium"], capture_output=True)
         found = shutil.which("chromium")

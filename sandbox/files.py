@@ -3,8 +3,17 @@
 import os
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
+
+_READ_WITHIN = 1.0
+"""Seconds that a reader on Windows may take to close a file before a writer gives up."""
+
+
+def has_owners() -> bool:
+    """Decide whether files have an owner and a mode here: everywhere but on Windows."""
+    return hasattr(os, "geteuid")
 
 
 def write_whole(
@@ -56,7 +65,16 @@ def _put_in_place(partial: Path, path: Path, before: Path | None) -> None:
         # there yet, and where there are no links, as in a browser: no version before is kept there.
         with suppress(OSError, NotImplementedError):
             before.hardlink_to(path)
-    os.replace(partial, path)  # noqa: PTH105  the step that the function's name promises
+    give_up = time.monotonic() + _READ_WITHIN
+    while True:
+        try:
+            os.replace(partial, path)  # noqa: PTH105  the step that the function's name promises
+            return
+        except PermissionError:
+            # Windows replaces no file that somebody has open, and readers here are quick.
+            if has_owners() or time.monotonic() > give_up:
+                raise
+        time.sleep(0.01)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -71,5 +89,5 @@ def _sync_folder(folder: Path) -> None:
 
 def _copy_owner(path: Path, partial: Path) -> None:
     there = path.stat()
-    if there.st_uid != os.geteuid():
+    if has_owners() and there.st_uid != os.geteuid():
         os.chown(partial, there.st_uid, there.st_gid)

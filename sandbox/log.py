@@ -110,7 +110,8 @@ class _OwnersFile(RotatingFileHandler):
     def _open(self) -> io.TextIOWrapper:
         # Before 2026-12 the log was everyone's to read: one that is there gets the mode, too.
         descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        os.fchmod(descriptor, 0o600)
+        if hasattr(os, "fchmod"):  # Windows has it from Python 3.13 on
+            os.fchmod(descriptor, 0o600)
         return open(descriptor, "a", encoding=self.encoding)  # noqa: PTH123  no path
 
 

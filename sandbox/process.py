@@ -11,8 +11,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from sandbox.errors import SandboxError
+from sandbox.files import has_owners
 from sandbox.line import HttpLine, Sandbox
 from sandbox.locks import only_one
 
@@ -66,6 +68,24 @@ def inside_is_chosen() -> bool:
             f"IOT_TUTORIAL_SANDBOX is {way!r}: 'inside' is this process, 'process' one of its own."
         )
     return way == "inside" or (not way and sys.platform == "emscripten")
+
+
+def notebook_server() -> int | None:
+    """Return the process id of the Jupyter server that started this kernel, if one did."""
+    given = os.environ.get("JPY_PARENT_PID")
+    if not given or sys.platform != "win32":
+        return int(given) if given else None
+    # There, the variable holds a handle of that process, which the kernel inherits.
+    import ctypes
+
+    return ctypes.windll.kernel32.GetProcessId(ctypes.c_void_p(int(given))) or None
+
+
+def apart() -> dict[str, Any]:
+    """Return how Popen starts a process that a terminal's Ctrl-C does not reach."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}
 
 
 def last_known(folder: Path) -> Sandbox | None:
@@ -132,21 +152,28 @@ def prepare(folder: Path) -> None:
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        there = folder.stat()
-        if there.st_uid != os.geteuid():
-            raise PermissionError(0, "it belongs to another user")
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(0, "it cannot be written")
-        # To enter a folder without listing it, as a class's learners can, shows nothing.
-        if stat.S_IMODE(there.st_mode) & 0o066:
-            if any(folder.iterdir()) and not _has_served(folder):
-                raise PermissionError(0, "others use it, too, and it holds other things")
-            folder.chmod(0o700)
+        # On Windows a folder takes after the one that it is made in: in one of the user's, others
+        # are kept out. What its mode says there, read-only or not, has no bearing on that.
+        if has_owners():
+            _keep_others_out(folder)
     except OSError as problem:
         raise SandboxError(
             f"The sandbox cannot keep its state in {folder} ({problem.strerror}). "
             "Set IOT_TUTORIAL_STATE_DIR to a folder of yours."
         ) from problem
+
+
+def _keep_others_out(folder: Path) -> None:
+    there = folder.stat()
+    if there.st_uid != os.geteuid():
+        raise PermissionError(0, "it belongs to another user")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(0, "it cannot be written")
+    # To enter a folder without listing it, as a class's learners can, shows nothing.
+    if stat.S_IMODE(there.st_mode) & 0o066:
+        if any(folder.iterdir()) and not _has_served(folder):
+            raise PermissionError(0, "others use it, too, and it holds other things")
+        folder.chmod(0o700)
 
 
 def _has_served(folder: Path) -> bool:
@@ -245,7 +272,7 @@ def _start(folder: Path, owner: int | None) -> Sandbox:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=said,
-            start_new_session=True,  # a Ctrl-C meant for the notebook server does not reach it
+            **apart(),
         )
     give_up = time.monotonic() + STARTING_TAKES_AT_MOST
     ended = False

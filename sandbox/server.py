@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -78,8 +79,7 @@ class Server:
             OSError: a file cannot be read or written.
         """
         ending = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, ending.set)
+        _on_signal(ending.set)
         before = process.last_known(self._folder)
         last_mqtt, last_http = ([before.mqtt_port], [before.port]) if before else ([], [])
         gaps.fill(self._broker)
@@ -175,6 +175,21 @@ class Server:
 
     def _refusals(self, account: str) -> object:
         return [refusal.to_json() for refusal in self._broker.refusals(account)]
+
+
+def _on_signal(end: Callable[[], object]) -> None:
+    """Call *end* in the running event loop when the system, or a Ctrl-C, ends this process."""
+    loop = asyncio.get_running_loop()
+
+    def leave_word(*_: object) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(end)
+
+    # asyncio's own add_signal_handler does not exist on Windows (2026-11), which sends the last of
+    # these when a console is closed.
+    for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
+        if number := getattr(signal, name, None):
+            signal.signal(number, leave_word)
 
 
 def _process(pid: str) -> psutil.Process:

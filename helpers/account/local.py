@@ -114,9 +114,8 @@ def open_account(
 
 
 def _find_or_start() -> Sandbox:
-    server = os.environ.get("JPY_PARENT_PID")  # set by Jupyter in every kernel that it starts
     with _problems_told():
-        return process.find_or_start(process.state_dir(), owner=int(server) if server else None)
+        return process.find_or_start(process.state_dir(), owner=process.notebook_server())
 
 
 @contextmanager
