@@ -260,9 +260,8 @@ def _delete_made_by(account: Account, call: PendingCall, kept: set[str]) -> list
 
 def _candidates(account: Account, call: PendingCall, known: set[str]) -> list[Certificate]:
     """List the unused certificates that a call may have made."""
-    pages = account.iot.get_paginator("list_certificates").paginate(
-        PaginationConfig={"PageSize": 250}
-    )
+    listed = account.iot.get_paginator("list_certificates")
+    pages = listed.paginate(PaginationConfig={"PageSize": 250})
     at_that_time = [
         each["certificateId"]
         for each in pages.search("certificates[]")

@@ -81,15 +81,9 @@ def _picture(
             shapes += [_text(middle, _middle(row) - 6, f"{kind}{number}", "kind")]
             shapes += [_text(middle, _middle(row) + 18, name, "name")]
         if not names:
+            none = f"no {kind if kind == 'Thing' else kind.lower()}"
             shapes += [_box(left, MARGIN, wide, BOX_HEIGHT, "missing")]
-            shapes += [
-                _text(
-                    middle,
-                    _middle(0) + 5,
-                    f"no {kind if kind == 'Thing' else kind.lower()}",
-                    "quiet",
-                )
-            ]
+            shapes += [_text(middle, _middle(0) + 5, none, "quiet")]
     shapes += _lines([each.things for each in certificates], things, lefts[1], lefts[1] - GAP)
     end = lefts[2]
     shapes += _lines([each.policies for each in certificates], policies, end - GAP, end)

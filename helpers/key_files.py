@@ -1,10 +1,11 @@
 """A certificate's files: written once, readable by their owner only, never shown.
 
 A folder holds all four files or does not count: until they are written, its name ends in
-``.unfinished``. Folders have mode 0700, files 0600.
+``.unfinished``. Folders have mode 0700, files 0600, where there are modes.
 """
 
 import os
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,10 +73,9 @@ class KeyFiles:
         return self.existing().certificate.read_text("utf-8", "replace")
 
     @property
-    def modes(self) -> dict[str, str]:
-        """The files' names with their modes, octal: ``600`` where only the owner may read."""
-        files = sorted(self.existing().folder.iterdir())
-        return {file.name: f"{file.stat().st_mode & 0o777:o}" for file in files}
+    def readers(self) -> dict[str, str]:
+        """The files' names, and who may read each, as far as this system can say."""
+        return {file.name: _readers(file) for file in sorted(self.existing().folder.iterdir())}
 
     def existing(self) -> Self:
         """Return these files; raise LessonError where the certificate or its key is gone."""
@@ -165,6 +165,14 @@ def saved(folder: Path) -> KeyFiles | None:
     """Return the files in *folder*; ``None`` where certificate or private key is missing."""
     files = KeyFiles(folder)
     return files if files.certificate.is_file() and files.private_key.is_file() else None
+
+
+def _readers(file: Path) -> str:
+    if os.name == "nt":
+        return "see its Properties, Security"  # Windows keeps that apart from a file's mode
+    # In the browser edition there are no modes: only this browser's own pages reach its storage.
+    mode = 0o600 if sys.platform == "emscripten" else file.stat().st_mode & 0o777
+    return f"others too (mode {mode:o})" if mode & 0o077 else "only you"
 
 
 def _make_private(folder: Path) -> None:

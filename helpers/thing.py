@@ -109,9 +109,8 @@ def made_here(iot: "IoTClient", *, prefix: str = "") -> list[Thing]:
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_ListThings.html
     """
-    pages = iot.get_paginator("list_things").paginate(
-        attributeName=MARKER[0], attributeValue=MARKER[1]
-    )
+    key, value = MARKER
+    pages = iot.get_paginator("list_things").paginate(attributeName=key, attributeValue=value)
     return [
         Thing(each["thingName"], each["thingArn"], each["attributes"])
         for each in pages.search("things[]")

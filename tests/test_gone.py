@@ -47,7 +47,7 @@ CALLS: dict[str, Callable[[Account, Device, str], object]] = {
     "find": lambda aws, device, _: certificate.find(aws.iot, device.files.certificate_id),
     "get the Thing": lambda aws, _, __: thing.get(aws.iot, NAME).serial,
     "describe": lambda _, device, __: certificate.describe(device.files.pem),
-    "modes": lambda _, device, __: device.files.modes,
+    "readers": lambda _, device, __: device.files.readers,
     "flowchart": lambda aws, _, __: closing.flowchart(aws),
     "form": lambda aws, device, _: closing.button_form(aws, device.serial, device.files),
     "to remove": lambda aws, _, __: closing.to_remove(aws),
@@ -81,7 +81,7 @@ def test_each_says_what_is_gone(aws: Account) -> None:
     folder = (
         r"There is no folder of key files 'keys/sandbox/my-button': run the cells from the top\."
     )
-    for name in ("press", "listen", "find", "describe", "modes", "form"):
+    for name in ("press", "listen", "find", "describe", "readers", "form"):
         with pytest.raises(LessonError, match=folder) as told:
             CALLS[name](aws, device, old)
         assert told.value.where == 'troubleshooting.md, "What a cell needs is gone"'

@@ -59,6 +59,36 @@ def test_only_the_owner_can_read_them() -> None:
     assert [path.read_text() for path in told] == ["certificate", "private", "public", "root"]
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o604, 0o666])
+def test_who_can_read_them_is_told_by_the_mode(mode: int) -> None:
+    files = save()
+    files.private_key.chmod(mode)
+    others = "only you" if mode == 0o600 else f"others too (mode {mode:o})"
+    assert files.readers == dict.fromkeys(NAMES, "only you") | {"private.pem.key": others}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("os.name", "nt", "see its Properties, Security"),
+        ("sys.platform", "emscripten", "only you"),
+    ],
+)
+def test_where_there_are_no_modes_none_is_read(
+    name: str, value: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A browser and Windows both give every file a mode that says nothing."""
+    files = save()
+    there = {path: KeyFiles(path.parent) for path in FOLDER.iterdir()}
+    for path in there:
+        path.chmod(0o666)
+    found = sorted(there)
+    monkeypatch.setattr(Path, "iterdir", lambda _: iter(found))
+    monkeypatch.setattr(KeyFiles, "existing", lambda self: self)
+    monkeypatch.setattr(name, value)
+    assert files.readers == dict.fromkeys(NAMES, told)
+
+
 def test_half_a_save_counts_for_nothing() -> None:
     key_files.save_keys(FOLDER, "private", "public")
     assert key_files.all_saved(FOLDER.parent) == []
