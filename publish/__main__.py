@@ -8,7 +8,7 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
-from publish import lesson, pictures, post, way, website
+from publish import addresses, lesson, pictures, post, way, website
 from publish.notebooks import ROOT
 
 BUILD = ROOT / "_build"
@@ -26,13 +26,16 @@ def main() -> None:
             check()
         else:
             build(options.title, options.date)
+    except addresses.AddressError as error:
+        sys.exit(str(error))
     except website.SiteError as error:
         sys.exit(f"The site has holes; nothing was written.\n{error}")
 
 
 def build(title: str = post.TITLE, date: datetime = post.DATE) -> None:
-    """Draw; render both into _build, replacing what was there; record what they were made from."""
+    """Write the addresses and draw; render both into _build; record what they were made from."""
     BUILD.mkdir(exist_ok=True)
+    addresses.write(addresses.read())
     way.write()
     with tempfile.TemporaryDirectory(dir=BUILD, prefix=".new-") as place:
         file = render(Path(place), title, date)
@@ -50,9 +53,9 @@ def check() -> None:
     """Render both into a temporary folder, and exit with 1 if the record differs."""
     with tempfile.TemporaryDirectory(prefix="iot-docs-") as place:
         render(Path(place))
-        stale = way.stale() + post.stale(Path(place, "post"))
+        stale = addresses.stale(addresses.read()) + way.stale() + post.stale(Path(place, "post"))
     if stale:
-        names = "\n".join(f"  {name}" for name in stale)
+        names = "\n".join(f"  {name}" for name in dict.fromkeys(stale))
         sys.exit(f"Changed since the docs were made:\n{names}\nRun ./tutorial docs and commit.")
     print("The docs are up to date.")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
+from publish import addresses
 from publish.lesson import IMAGES, SECTIONS, Chapter, Lesson
 from publish.notebooks import FOLDER, NOTEBOOKS, ROOT
 
@@ -64,7 +65,8 @@ def write(lesson: Lesson, folder: Path, title: str = TITLE, date: datetime = DAT
 def render(lesson: Lesson, title: str = TITLE, date: datetime = DATE) -> str:
     """Return the whole post as text."""
     # Jekyll cuts the first paragraph out as the post's excerpt: it has to be whole by itself.
-    excerpt, opening = OPENING.read_text("utf-8").strip().split("\n\n", 1)
+    text = addresses.put(OPENING.read_text("utf-8"), addresses.in_post(addresses.read()))
+    excerpt, opening = text.strip().split("\n\n", 1)
     parts = [opening]
     for chapter in lesson.chapters:
         parts += [f"## {chapter.section}", *_section(chapter)]
@@ -106,7 +108,7 @@ def _section(chapter: Chapter) -> list[str]:
     parts = []
     for cell in chapter.notebook.cells:
         if cell.cell_type == "code":
-            parts += [_fenced(cell.source, "python")]
+            parts += [_fenced(addresses.without_addresses(cell.source), "python")]
             parts += [_output(output) for output in cell.outputs]
         elif cell.id == "title":
             parts.append(_lead(cell.source))
@@ -117,7 +119,8 @@ def _section(chapter: Chapter) -> list[str]:
 
 def _lead(source: str) -> str:
     """Return the paragraph that says what the section is about, and the picture, without aims."""
-    return _markdown("\n\n".join(source.split("\n\n")[1:3]))
+    shown = addresses.without_addresses(source).split("\n\n")[1:3]
+    return _markdown("\n\n".join(shown))
 
 
 def _markdown(source: str) -> str:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import nbformat
 from nbformat import NotebookNode
 
+from publish.addresses import without_addresses
 from publish.notebooks import FOLDER, NOTEBOOKS
 
 WORDS_PER_MINUTE = 200
@@ -63,6 +64,7 @@ def exercises(notebook: NotebookNode) -> list[str]:
 
 def _read_aloud(text: str) -> str:
     """Leave of a Markdown text what is read: no folded part, no code block, picture or address."""
+    text = without_addresses(text)
     for pattern, instead in (
         (r"(?s)<details>.*?</details>", ""),
         (r"(?ms)^```.*?^```", ""),

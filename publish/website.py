@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 
+from publish import addresses
 from publish.lesson import IMAGES, Lesson
 from publish.notebooks import ROOT
 
@@ -53,6 +54,9 @@ def write(lesson: Lesson, folder: Path) -> None:
 def gather(lesson: Lesson, source: Path) -> None:
     """Copy what Sphinx reads into one folder: settings, pages, notebooks and pictures."""
     shutil.copytree(SETTINGS, source, ignore=shutil.ignore_patterns("__pycache__"))
+    index = source / "index.md"
+    shown = addresses.put(index.read_text("utf-8"), addresses.on_site(addresses.read()))
+    index.write_text(shown, "utf-8")
     lesson.write_images(source / IMAGES)
     for chapter in lesson.chapters:
         nbformat.write(chapter.notebook, source / f"{chapter.name}.ipynb")

@@ -21,6 +21,8 @@ def copy_project(folder: Path) -> Path:
     leave = shutil.ignore_patterns("keys", ".*", "__pycache__")
     for name in ("docs", "exercises", "helpers", "iot_policy", "notebooks", "publish", "sandbox"):
         shutil.copytree(ROOT / name, folder / name, ignore=leave)
+    for name in ("README.md", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
     return folder
 
 

@@ -78,15 +78,15 @@ def test_where_there_are_no_modes_none_is_read(
     name: str, value: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A browser and Windows both give every file a mode that says nothing."""
-    files = save()
-    there = {path: KeyFiles(path.parent) for path in FOLDER.iterdir()}
-    for path in there:
+    files, found = save(), sorted(FOLDER.iterdir())
+    for path in found:
         path.chmod(0o666)
-    found = sorted(there)
-    monkeypatch.setattr(Path, "iterdir", lambda _: iter(found))
-    monkeypatch.setattr(KeyFiles, "existing", lambda self: self)
-    monkeypatch.setattr(name, value)
-    assert files.readers == dict.fromkeys(NAMES, told)
+    with monkeypatch.context() as there:  # where pathlib makes no new path: they are the system's
+        there.setattr(Path, "iterdir", lambda _: iter(found))
+        there.setattr(KeyFiles, "existing", lambda self: self)
+        there.setattr(name, value)
+        readers = files.readers
+    assert readers == dict.fromkeys(NAMES, told)
 
 
 def test_half_a_save_counts_for_nothing() -> None:

@@ -116,6 +116,7 @@ def test_every_generated_file_is_in_the_table() -> None:
     generated = chain.from_iterable(ROOT.glob(pattern) for pattern, _ in rows)
     notebooks = {ROOT / "notebooks" / f"{name}.ipynb" for name in NOTEBOOKS}
     others = (
+        "README.md",
         "docs/rendered.sha256",
         "requirements.txt",
         "requirements-workshop.txt",
