@@ -1,4 +1,8 @@
-"""What pip installs, and the other Pythons of requires-python, as far as they are here."""
+"""What pip installs, and the Pythons of requires-python, as far as they are here.
+
+No package registry has a CPython 3.14 (looked for 2026-11). The browser edition's Pyodide is one:
+where its tests run the notebooks, they run on 3.14.
+"""
 
 import os
 import re
@@ -9,9 +13,11 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import nbformat
 import pytest
 
-from publish.notebooks import ROOT
+from publish.canonical import SANITIZE
+from publish.notebooks import FOLDER, NOTEBOOKS, ROOT, workplace
 
 pytestmark = pytest.mark.long
 
@@ -108,13 +114,61 @@ def by_number(version: str) -> list[int]:
     return [int(part) for part in version.split(".")]
 
 
-@pytest.mark.parametrize("version", OTHERS)
-def test_the_quick_tests_and_a_notebook(version: str, wheel: Path, tmp_path: Path) -> None:
+def python_here(version: str) -> Path:
     found = find_python(version)
     if found is None:
         pytest.skip(f"2026-11: this machine has no Python {version}")
+    return found
+
+
+def test_installing_it_cures_another_package_of_that_name(wheel: Path, tmp_path: Path) -> None:
+    """PyPI's `helpers` is somebody else's; pip puts ours in the same folder."""
+    foreign, about = tmp_path / "helpers-1.0-py3-none-any.whl", "helpers-1.0.dist-info/"
+    with zipfile.ZipFile(foreign, "w") as content:
+        content.writestr("helpers/__init__.py", "from helpers.theirs import help_me")
+        content.writestr("helpers/theirs.py", "help_me = print")
+        content.writestr(f"{about}METADATA", "Metadata-Version: 2.1\nName: helpers\nVersion: 1.0\n")
+        content.writestr(
+            f"{about}WHEEL", "Wheel-Version: 1.0\nGenerator: test\nTag: py3-none-any\n"
+        )
+        content.writestr(f"{about}RECORD", f"helpers/__init__.py,,\n{about}RECORD,,\n")
+    python = tmp_path / "python" / "bin" / "python"
+    uv("venv", "--quiet", "--seed", "--python", sys.executable, tmp_path / "python")
+    pip = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    look = [python, "-c", "from helpers import errors; print(errors.LessonError.__name__)"]
+    env = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
+    said = []
+    for each in (foreign, wheel):
+        subprocess.run([*pip, each], check=True, env=env, cwd=tmp_path)
+        done = subprocess.run(look, env=env, cwd=tmp_path, capture_output=True, text=True)
+        said.append(done.stdout.strip() or done.stderr.splitlines()[-1].split(" (")[0])
+    assert said == ["ImportError: cannot import name 'errors' from 'helpers'", "LessonError"]
+
+
+@pytest.mark.parametrize("version", sorted([RUNNING, *OTHERS], key=by_number))
+def test_with_the_newest_of_everything_the_notebooks_run(
+    version: str, wheel: Path, tmp_path: Path
+) -> None:
+    """As ``pip install .`` does it: no pins, only the bounds of pyproject.toml."""
     python = tmp_path / "bin" / "python"
-    uv("venv", "--quiet", "--python", found, tmp_path)
+    uv("venv", "--quiet", "--python", python_here(version), tmp_path)
+    uv("pip", "install", "--quiet", "--upgrade", "--python", python, wheel)
+    strict = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=60"]
+    strict += [f"--nbval-sanitize-with={SANITIZE}", "-q", "-p", "no:cacheprovider"]
+    with workplace() as (folder, env):
+        env = {name: text for name, text in env.items() if name != "PYTHONPATH"}
+        command = [python, "-m", "pytest", *strict, *(f"{name}.ipynb" for name in NOTEBOOKS)]
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr
+    read = [nbformat.read(FOLDER / f"{name}.ipynb", as_version=4) for name in NOTEBOOKS]
+    cells = [cell for each in read for cell in each.cells if cell.cell_type == "code"]
+    assert f"{len(cells)} passed" in done.stdout
+
+
+@pytest.mark.parametrize("version", OTHERS)
+def test_the_quick_tests_and_a_notebook(version: str, wheel: Path, tmp_path: Path) -> None:
+    python = tmp_path / "bin" / "python"
+    uv("venv", "--quiet", "--python", python_here(version), tmp_path)
     uv("pip", "sync", "--quiet", "--python", python, ROOT / "requirements.txt")
     uv("pip", "install", "--quiet", "--python", python, "--no-deps", wheel)
     quick = [
