@@ -90,16 +90,16 @@ def ways(known: Addresses, notebook: str = NOTEBOOKS[0]) -> dict[str, str]:
 
 def in_readme(known: Addresses) -> str:
     """Return README's paragraphs on how to start without an installation."""
-    start = f"[Open the lesson]({known.browser})."
+    start = f"[open the lesson]({known.browser})."
     if not known.browser:
-        start = "`./tutorial browser --serve` builds that edition, and serves it on this machine."
+        start = "`./tutorial browser --serve` builds that edition and serves it on this machine."
     badges = [
         f"[![Open the lesson {words}]({_BADGES[words]})]({address})"
         for words, address in ways(known).items()
     ]
     clone = f"`git clone {known.repository}` gets the folder that the commands below need."
     parts = [
-        f"**In the browser alone**, on any system, with nothing to install: {start}",
+        f"**In a browser alone**, of any system, with nothing installed: {start}",
         " ".join(badges),
         clone if known.repository else "",
         _links(known),
