@@ -8,7 +8,6 @@ what the others have saved. Connections and messages are this process's own.
 import io
 import json
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -67,10 +66,7 @@ class Inside:
     """Whose registry moto holds, and whose broker it publishes to: it has one a process."""
 
     def __init__(self, folder: Path) -> None:
-        if sys.platform == "emscripten":
-            folder.mkdir(parents=True, exist_ok=True)  # modes and owners mean nothing there
-        else:
-            process.prepare(folder)
+        process.prepare(folder)
         self._folder = folder
         self._turn = threading.RLock()
         self._has_turn = False
