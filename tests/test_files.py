@@ -4,6 +4,7 @@ import os
 import stat
 import threading
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -68,6 +69,18 @@ def test_the_version_before_stays_beside_a_state_file(
     keep(file, b"4")
     assert recall(file, len, lost="") == b"4"
     assert listed(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("problem", [PermissionError, NotImplementedError])
+def test_where_there_are_no_links_there_is_no_version_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: type[Exception]
+) -> None:
+    """A disk may have none; in a browser, Python has no call for them."""
+    monkeypatch.setattr(Path, "hardlink_to", Mock(side_effect=problem))
+    for content in (b"1", b"2"):
+        keep(tmp_path / "file", content)
+    assert recall(tmp_path / "file", lambda _: None, lost="") == b"2"
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644])
