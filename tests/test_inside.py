@@ -1,6 +1,7 @@
 """The sandbox in the caller's own process: the lesson without a socket, a thread or a wait."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -372,6 +373,8 @@ def test_its_log_is_in_its_folder_and_in_no_cell(
     assert len(lines) == 2
     assert all("showed no certificate" in line for line in lines)
     assert (tmp_path / "state" / log.NAME).stat().st_mode & 0o777 == 0o600
+    opened = [getattr(each, "stream", None) for each in logging.getLogger("sandbox").handlers]
+    assert opened == [None]  # JupyterLite stores a file when it is closed
 
 
 # How it is chosen.
