@@ -54,12 +54,12 @@ class Learner:
         self.context = context
         self._site = site
         self.asked: list[Request] = []
-        context.on("request", self.asked.append)
+        context.on("request", lambda request: self.asked.append(request))
 
     def open(self, name: str) -> Notebook:
         """Open a notebook in a page of its own."""
         page = self.context.new_page()
-        return Notebook(page, f"{self._site}lab/index.html?path={{}}", name)
+        return Notebook(page, f"{self._site}lab/?path={{}}", name)
 
     def write(self, page: Page, name: str, notebook: NotebookNode) -> None:
         """Put a notebook into the browser's own files."""
