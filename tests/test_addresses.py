@@ -1,5 +1,6 @@
 """The one setting for addresses: what is said where they are set, and that nothing is where not."""
 
+import json
 import os
 import re
 import subprocess
@@ -57,8 +58,12 @@ def write(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    return copy_project(tmp_path)
+def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the project; what runs in the test's own process writes there, too."""
+    folder = copy_project(tmp_path)
+    for name in ("FOLDER", "README", "ROOT"):
+        monkeypatch.setattr(addresses, name, folder / getattr(addresses, name).relative_to(ROOT))
+    return folder
 
 
 # The setting.
@@ -126,27 +131,25 @@ def test_readme_and_notebooks_are_as_the_setting_says() -> None:
 
 
 def test_what_is_stale_is_named_and_then_written(copy: Path) -> None:
-    assert write(copy, "--check").stdout == "stale: nothing\n"
+    assert addresses.stale(NONE) == []
     set_everywhere(copy, ALL)
     names = "README.md, " + ", ".join(f"notebooks/{name}.ipynb" for name in NOTEBOOKS)
     done = write(copy, "--check")
     assert (done.returncode, done.stdout) == (1, f"stale: {names}\n")
     assert write(copy).stdout == f"changed: {names}\n"
-    assert write(copy, "--check").stdout == "stale: nothing\n"
+    assert addresses.stale(ALL) == []
 
 
 def test_a_readme_without_the_place_is_noticed(copy: Path) -> None:
     (copy / "README.md").write_text("# The IoT button tutorial\n")
-    done = write(copy)
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert done.stderr.startswith("README.md has no lines <!-- addresses")
+    with pytest.raises(AddressError, match=r"README\.md has no lines <!-- addresses"):
+        addresses.write(ALL)
 
 
 def test_set_and_taken_back_leaves_every_byte_as_it_was(copy: Path) -> None:
     files = [copy / "README.md", *sorted((copy / "notebooks").glob("*.ipynb"))]
-    before = {file: file.read_text("utf-8") for file in [*files, copy / "pyproject.toml"]}
-    set_everywhere(copy, ALL)
-    write(copy)
+    before = {file: file.read_text("utf-8") for file in files}
+    addresses.write(ALL)
     for file in files:
         now, then = file.read_text("utf-8").splitlines(), before[file].splitlines()
         changed = [line for line in now if line not in then]
@@ -160,8 +163,7 @@ def test_set_and_taken_back_leaves_every_byte_as_it_was(copy: Path) -> None:
         else:
             assert len(changed) == 2, changed  # the links and the comment
         assert file.read_text("utf-8") != before[file]
-    (copy / "pyproject.toml").write_text(before[copy / "pyproject.toml"], "utf-8")
-    write(copy)
+    addresses.write(NONE)
     assert {file: file.read_text("utf-8") for file in before} == before
 
 
@@ -233,8 +235,7 @@ def test_another_code_host_has_no_badge_that_leads_nowhere() -> None:
 
 
 def test_a_notebook_that_is_opened_fetches_no_picture_from_elsewhere(copy: Path) -> None:
-    set_everywhere(copy, ALL)
-    write(copy)
+    addresses.write(ALL)
     for name in NOTEBOOKS:
         text = (copy / "notebooks" / f"{name}.ipynb").read_text("utf-8")
         assert re.findall(r"!\[[^]]*\]\(https?:", text) == []
@@ -272,13 +273,15 @@ def test_the_post_says_how_to_start_and_repeats_it_nowhere(
 # The first cell where the lesson is not installed: as IPython shows its error.
 
 BARE = """
-import sys
+import json, sys
 for finder in list(sys.meta_path):
     if "editable" in str(finder).lower():
         sys.meta_path.remove(finder)
 from IPython.core.interactiveshell import InteractiveShell
 shell = InteractiveShell.instance(colors="NoColor")
-shell.run_cell(sys.stdin.read())
+for source in json.load(sys.stdin):
+    print("=" * 80)
+    shell.run_cell(source)
 """
 FOREIGN = "def help_me():\n    return 'a package of that name, by somebody else'\n"
 
@@ -287,31 +290,31 @@ def first_cell(name: str) -> str:
     return next(str(cell.source) for cell in notebook(name).cells if cell.cell_type == "code")
 
 
-def shown_without_the_lesson(source: str, folder: Path) -> str:
+def shown_without_the_lesson(sources: list[str], folder: Path) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-c", BARE],
-        input=source,
+        input=json.dumps(sources),
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(folder), "IPYTHONDIR": str(folder / "ipython")},
         capture_output=True,
         text=True,
     )
-    return done.stdout + done.stderr
+    return done.stdout.split("=" * 80 + "\n")[1:]
 
 
 @pytest.mark.parametrize("foreign", [False, True], ids=["none", "foreign"])
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_the_error_shows_how_to_get_the_helpers(name: str, foreign: bool, tmp_path: Path) -> None:
+def test_the_error_shows_how_to_get_the_helpers(foreign: bool, tmp_path: Path) -> None:
     error = "ModuleNotFoundError: No module named 'helpers'"
     if foreign:
         (tmp_path / "helpers").mkdir()
         (tmp_path / "helpers" / "__init__.py").write_text(FOREIGN)
         error = "ImportError: cannot import name 'account' from 'helpers'"
-    shown = shown_without_the_lesson(first_cell(name), tmp_path)
-    assert error in shown
-    line = first_cell(name).splitlines()[0]
-    assert line.startswith("# ") and line in shown
-    assert line.endswith("%pip install ..")
+    cells = [first_cell(name) for name in NOTEBOOKS]
+    for cell, shown in zip(cells, shown_without_the_lesson(cells, tmp_path), strict=True):
+        assert error in shown
+        line = cell.splitlines()[0]
+        assert line.startswith("# ") and line in shown
+        assert line.endswith("%pip install ..")
 
 
 @pytest.mark.parametrize("folder", ["notebooks", "work"])
@@ -326,3 +329,21 @@ def test_with_a_repository_the_line_fetches_it_from_there() -> None:
     first = next(cell for cell in changed.cells if cell.cell_type == "code").source
     assert first.splitlines()[0].endswith(f" %pip install git+{ALL.repository}")
     assert first.splitlines()[1:] == first_cell("01-thing").splitlines()[1:]
+
+
+@pytest.mark.long
+def test_site_and_post_are_built_with_all_of_them(copy: Path) -> None:
+    set_everywhere(copy, ALL)
+    made = python("-m", "publish", folder=copy, PYTHONPATH=str(copy))
+    assert made.returncode == 0, made.stderr
+    readme = copy / "README.md"
+    readme.write_text(readme.read_text("utf-8").replace("In a browser alone", "Somewhere"), "utf-8")
+    checked = python("-m", "publish", "--check", folder=copy, PYTHONPATH=str(copy))
+    assert re.findall(r"^  .*$", checked.stderr, re.M) == ["  README.md"]
+    index = (copy / "_build" / "site" / "index.html").read_text("utf-8")
+    for address in vars(ALL).values():
+        assert f'href="{address}"' in index
+    for page in (copy / "_build" / "site").glob("*.html"):
+        assert not re.search(r'<(?:img|script)[^>]+src="https?:', page.read_text("utf-8"))
+    (file,) = (copy / "_build" / "post").glob("*.md")
+    assert addresses.in_post(ALL) in file.read_text("utf-8")
