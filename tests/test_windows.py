@@ -138,6 +138,23 @@ def test_the_sandbox_starts_answers_and_ends(windows: dict[str, str]) -> None:
         assert serving.stderr.read() == ""
 
 
+ENDED = """
+import asyncio, signal
+from sandbox import server
+
+async def serve():
+    server._on_signal(print)
+
+asyncio.run(serve())
+signal.raise_signal(signal.SIGTERM)
+print("ended")
+"""
+
+
+def test_a_signal_that_comes_when_it_has_ended_is_no_error() -> None:
+    assert python("-c", ENDED, env=dict(os.environ)) == "ended"
+
+
 LESSON = """
 from helpers import account, button, certificate, policy, thing
 aws = account.connect()
@@ -177,7 +194,8 @@ def test_keys_that_cannot_be_linked_stop_no_lab(
 ) -> None:
     """Windows lets administrators make links, and those who are in its developer mode."""
 
-    def refuse(*_: object, **__: object) -> None:
+    def refuse(*_: object, target_is_directory: bool) -> None:
+        assert target_is_directory  # there, a link says what it leads to
         raise OSError(22, "A required privilege is not held by the client")
 
     monkeypatch.setattr(Path, "symlink_to", refuse)
@@ -229,6 +247,31 @@ def test_elsewhere_what_may_not_be_replaced_is_said_at_once(
     with pytest.raises(PermissionError):
         files.write_whole(tmp_path / "file", b"new")
     assert left == [2]
+
+
+def test_a_file_has_no_owner_to_keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "geteuid")
+    for content in (b"before", b"after"):
+        files.write_whole(tmp_path / "file", content, keep_owner=True)
+    assert (tmp_path / "file").read_bytes() == b"after"
+
+
+@pytest.mark.parametrize(("platform", "looks_up"), [("win32", [1, 1, 1]), ("linux", [None])])
+def test_the_lab_looks_up_from_its_wait_where_no_signal_ends_it(
+    platform: str, looks_up: list[int | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int | None] = []
+
+    class Lab:
+        def wait(self, timeout: int | None) -> int:
+            asked.append(timeout)
+            if len(asked) < len(looks_up):
+                raise subprocess.TimeoutExpired("lab", 1)
+            return 5
+
+    monkeypatch.setattr(sys, "platform", platform)
+    assert lab._wait(Lab()) == 5
+    assert asked == looks_up
 
 
 def test_without_poll_there_are_no_more_connections_than_select_takes(
