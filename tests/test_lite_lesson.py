@@ -68,7 +68,7 @@ class Learner:
     def check_asked(self) -> None:
         """Nothing but the site was asked, and it was sent nothing but a request for a file."""
         asked = [each for each in self.asked if not each.url.startswith(("data:", "blob:"))]
-        assert len(asked) > 50
+        assert len(asked) > 10
         others = [each.url for each in asked if not each.url.startswith(self._site)]
         assert not others
         lock = f"{self._site}api/iot-lock/"  # the service worker answers, and sends nothing on
