@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -97,33 +98,43 @@ def reset(account: Account) -> None:
 
 def client(account: Account, service: str = "iot", *, region: str = "") -> Any:
     """A boto3 client of an account's sandbox, without any of the lesson's ways."""
-    return boto3.client(
+    made = boto3.client(
         service,
         endpoint_url=account.iot.meta.endpoint_url,
         region_name=region or account.region,
         aws_access_key_id="x",
         aws_secret_access_key="x",
     )
+    account.line.carry(made)
+    return made
 
 
 @pytest.fixture
 def stranger(aws: Account) -> Any:
     """A client of someone else's, who works in the same account without the lesson."""
-    if aws.iot.meta.endpoint_url == in_process.NOWHERE:
-        return in_process.client(in_process.plane())
     return client(aws)
 
 
 @pytest.fixture
-def inside(nowhere: None) -> Account:
-    """An empty account in this process, for tests of which no process or device is the subject."""
-    return in_process.own_account(in_process.plane())
+def inside(nowhere: None, monkeypatch: pytest.MonkeyPatch) -> Account:
+    """An empty account in this process, for tests whose subject is no process, socket or TLS."""
+    monkeypatch.setenv("IOT_TUTORIAL_SANDBOX", "inside")
+    monkeypatch.setenv("IOT_TUTORIAL_STATE_DIR", str(in_process.folder()))
+    return in_process.own_account()
+
+
+@pytest.fixture(params=["inside", "aws"], ids=["inside", "process"])
+def both_ways(request: pytest.FixtureRequest) -> Account:
+    """An empty account in this process, and one of a real sandbox process with TLS."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An empty account in this process and an empty folder; waiting takes no time."""
     monkeypatch.chdir(tmp_path)
+    # Nobody else uses the folder, and a lock takes a quarter of a request's time.
+    monkeypatch.setattr(process, "serving", lambda *_, **__: nullcontext())
     monkeypatch.setattr("time.sleep", lambda _: None)
     with lessons.few_keys(monkeypatch):
         in_process.empty()

@@ -1,54 +1,67 @@
-"""AWS IoT without a socket: boto3's real client, and what answers the sandbox's calls."""
+"""AWS IoT without a socket: the sandbox in this process, and ways to look at what it holds."""
 
 import functools
 import gc
-import os
+import tempfile
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import patch
 
 import boto3
 from botocore.config import Config
 from moto.iot.models import iot_backends
 
 from helpers.account import Account, local, real
-from sandbox import gaps
-from sandbox.control import Application, ControlPlane
-from sandbox.inside import NOWHERE, InsideLine, call, signed
-from sandbox.line import Sandbox
+from sandbox import inside
+from sandbox.control import Application
+from sandbox.inside import NOWHERE, Inside, InsideLine
 from sandbox.process import ACCOUNT, REGION
-
-HERE = Sandbox(NOWHERE, "localhost", 1, os.devnull, REGION, ACCOUNT, 0)
-__all__ = ["NOWHERE", "InsideLine", "call", "signed"]
 
 RETRIES = {"mode": "standard", "total_max_attempts": 3}
 
 
-SIGNED = signed("iot")
+@functools.cache
+def _place() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="iot-")
 
 
 @functools.cache
-def plane() -> Application:
-    """moto's AWS IoT with its gaps filled, which is done once in a process."""
-    gaps.fill(Mock())
+def sandbox() -> Inside:
+    """The product's own, but for the disk: a request takes half as long when nothing is written."""
+    with patch.object(inside, "State", _Unwritten):
+        opened = inside.opened(folder())
     # What is loaded by now stays, and a request makes thousands of objects that the collector
     # need not look for: a tenth of the time.
     gc.freeze()
     gc.set_threshold(50_000)
-    return ControlPlane(
-        readers={"about": lambda _: HERE.to_json(), "refusals": lambda _: []},
-        changers={"passed": lambda _: True},
-        changed=lambda: None,
-    )
+    return opened
+
+
+def folder() -> Path:
+    """Where ``connect()`` finds it; deleted when the process ends."""
+    return Path(_place().name, "state").resolve()
+
+
+class _Unwritten:
+    """What :class:`sandbox.state.State` does, without its file."""
+
+    def __init__(self, file: Path) -> None: ...
+
+    def save(self) -> None: ...
+
+    def forget(self) -> None: ...
+
+    def refresh(self) -> bool:
+        return False
 
 
 def empty() -> None:
     """Begin with an account that holds nothing."""
-    plane()
+    sandbox().line.change(f"forget/{ACCOUNT}")
     iot_backends[ACCOUNT][REGION].reset()
 
 
-def client(application: Application) -> Any:
+def client(application: Application | None = None) -> Any:
     """A boto3 client whose requests go to *application*, and never to a socket."""
     made = boto3.client(
         "iot",
@@ -58,7 +71,7 @@ def client(application: Application) -> Any:
         aws_secret_access_key="in-process",
         config=Config(retries=RETRIES),
     )
-    InsideLine(application).carry(made)
+    InsideLine(application or sandbox()).carry(made)
     return _without_overhead(made)
 
 
@@ -72,14 +85,15 @@ def _without_overhead(client: Any) -> Any:
 _EVENT_NAMES: dict[str, str] = {}
 
 
-def own_account(application: Application, here: Sandbox = HERE) -> Account:
+def own_account(application: Application | None = None) -> Account:
     """An account as the sandbox gives it: nobody else works in it."""
-    account = local.open_account(here, InsideLine(application))
+    here, line = sandbox(), InsideLine(application or sandbox())
+    account = local.open_account(here.about, line, link=here.link)
     _without_overhead(account.iot)
     return account
 
 
-def shared_account(application: Application, learner: str = "zoe") -> Account:
+def shared_account(application: Application | None = None, learner: str = "zoe") -> Account:
     """An account as AWS gives it: others may work in it, too."""
     return real.account(client(application), number=ACCOUNT, learner=learner, signed_in="user/zoe")
 

@@ -104,7 +104,7 @@ def another_certificate() -> str:
 
 @functools.cache
 def _strangers_client() -> Any:
-    return in_process.client(in_process.plane())
+    return in_process.client()
 
 
 @contextmanager

@@ -34,7 +34,8 @@ from sandbox import accounts, process
 from sandbox.accounts import Members
 from sandbox.ca import authority
 from sandbox.errors import SandboxError
-from sandbox.line import HttpLine
+from sandbox.inside import NOWHERE
+from sandbox.line import HttpLine, Sandbox
 from sandbox.process import ACCOUNT, PROJECT, REGION
 from sandbox.registry import Registry
 from sandbox.server import Server
@@ -42,6 +43,8 @@ from sandbox.state import Milestones, State
 from sandbox.state_files import DAMAGED_KEPT, keep, recall
 
 PLACES = 200
+HERE = Sandbox(NOWHERE, "localhost", 1, os.devnull, REGION, ACCOUNT, 0)
+"""What a sandbox may have said of itself."""
 BEFORE, AFTER = {"before"}, {"before", "after"}
 """What was there at the save before the last one, and at the last one."""
 
@@ -274,7 +277,7 @@ class TestAuthority:
 
 
 def test_a_damaged_sandbox_json_is_none_or_whole(tmp_path: Path) -> None:
-    said = json.dumps(in_process.HERE.to_json()).encode()
+    said = json.dumps(HERE.to_json()).encode()
     for content in damaged(said):
         (tmp_path / "sandbox.json").write_bytes(content)
         known = process.last_known(tmp_path)
@@ -289,7 +292,7 @@ def test_whatever_it_says_the_question_stays_on_the_machine(
     asked: list[str] = []
     monkeypatch.setattr(process, "HttpLine", lambda url: asked.append(url) or Mock())
     elsewhere = {"endpoint_url": "http://192.0.2.1:80", "pid": os.getpid()}
-    (tmp_path / "sandbox.json").write_text(json.dumps(in_process.HERE.to_json() | elsewhere))
+    (tmp_path / "sandbox.json").write_text(json.dumps(HERE.to_json() | elsewhere))
     assert process.running(tmp_path) is None
     assert asked == ["http://127.0.0.1:80"]
 
@@ -315,9 +318,9 @@ def test_whatever_it_says_the_question_stays_on_the_machine(
     ],
 )
 def test_a_sandbox_json_with_wrong_values_is_none(tmp_path: Path, change: dict[str, Any]) -> None:
-    whole = in_process.HERE.to_json()
+    whole = HERE.to_json()
     (tmp_path / "sandbox.json").write_text(json.dumps(whole | {"key of tomorrow": 1}))
-    assert process.last_known(tmp_path) == in_process.HERE
+    assert process.last_known(tmp_path) == HERE
     (tmp_path / "sandbox.json").write_text(json.dumps(whole | change))
     assert process.last_known(tmp_path) is None
 

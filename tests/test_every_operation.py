@@ -18,6 +18,7 @@ from botocore import xform_name
 from botocore.model import OperationModel, Shape, StructureShape
 
 from helpers import closing
+from sandbox import inside
 from sandbox.gaps.operations import model, overrides, violations
 from sandbox.gaps.served import SERVED
 from sandbox.process import ACCOUNT, REGION
@@ -275,7 +276,7 @@ def pristine() -> str:
 def assert_a_lesson_runs() -> None:
     """An honest lesson runs to its end, and its clean-up leaves what was there before."""
     before = in_process.holdings()
-    aws = in_process.own_account(in_process.plane())
+    aws = in_process.own_account()
     lessons.small(aws)
     closing.clean_up(aws)
     assert closing.inventory(aws).empty
@@ -356,7 +357,7 @@ def test_pages(operation: str, given: dict[str, Any], key: str) -> None:
 
 @pytest.mark.usefixtures("nowhere")
 def test_what_is_deleted_between_pages_hides_nothing() -> None:
-    iot = in_process.client(in_process.plane())
+    iot = in_process.client()
     for number in range(300):
         iot.create_thing(thingName=f"{number:03}")
     assert len(iot.list_things()["things"]) == 250
@@ -398,11 +399,11 @@ def test_ill_formed_requests(method: str, url: str, body: bytes) -> None:
 
 def raw(method: str, url: str, body: bytes, service: str = "iot", **headers: str) -> Any:
     """Send a request that boto3 would not."""
-    signed = in_process.SIGNED.replace("/iot/", f"/{service}/")
-    return in_process.call(
-        in_process.plane(),
+    signed = inside.signed("iot").replace("/iot/", f"/{service}/")
+    return inside.call(
+        in_process.sandbox(),
         method,
-        f"{in_process.NOWHERE}{url}",
+        f"{inside.NOWHERE}{url}",
         headers={"Authorization": signed, **headers},
         body=body,
     )

@@ -212,9 +212,9 @@ def test_a_right_second_button(inside: Account, more: dict[str, str]) -> None:
 
 
 def test_notebook_04s_button_and_other_learners_are_not_named(nowhere: None) -> None:
-    zoe = in_process.shared_account(in_process.plane())
+    zoe = in_process.shared_account()
     check.half_wired_button(zoe)
-    stranger = in_process.client(in_process.plane())
+    stranger = in_process.client()
     stranger.create_thing(thingName="ada-x", attributePayload={"attributes": RIGHT_ONE})
     told(check.second_button(zoe), "There is no Thing zoe-second-button yet.")
 
@@ -815,13 +815,13 @@ def twice_in_the_wrong_order(r: Rotation) -> None:
 
 def by_another_program(r: Rotation) -> None:
     r.do("room", "issue")
-    certificate.remove(in_process.client(in_process.plane()), r.old_id)
+    certificate.remove(in_process.client(), r.old_id)
 
 
 def made_by_another_program(r: Rotation) -> None:
     r.do("room", "create", "attach", "wire")
     about = r.new.rpartition("/")[2]
-    stranger = in_process.client(in_process.plane())
+    stranger = in_process.client()
     stranger.update_certificate(certificateId=about, newStatus="ACTIVE")
     r.retire()
 
@@ -1025,7 +1025,7 @@ def test_what_is_in_working_order_stays_at_the_beginning(rotation: Rotation) -> 
 
 def test_what_others_attached_is_only_taken_off_at_the_beginning(rotation: Rotation) -> None:
     dark = check.half_wired_button(rotation.account)
-    stranger = in_process.client(in_process.plane()).create_keys_and_certificate()
+    stranger = in_process.client().create_keys_and_certificate()
     both = certificate.create(rotation.account, "my-spare").certificate_id
     spare = rotation.account.arn("cert", both)
     rotation.iot.attach_thing_principal(thingName="my-other", principal=spare)
@@ -1033,7 +1033,7 @@ def test_what_others_attached_is_only_taken_off_at_the_beginning(rotation: Rotat
         rotation.iot.attach_thing_principal(thingName="my-button", principal=arn)
     rotation.rights(BROAD, "their-own")
     rotation.iot.attach_policy(policyName="their-own", target=stranger["certificateArn"])
-    in_process.client(in_process.plane()).untag_resource(
+    in_process.client().untag_resource(
         resourceArn=rotation.account.arn("policy", "their-own"), tagKeys=["madeBy"]
     )
     check.old_certificate(rotation.account, "my-button", "my-rights")
@@ -1157,7 +1157,7 @@ def test_a_right_rotation(
     right(rotation)
     assert rotation.check().passed, rotation.check()
     # After a restart, and once more.
-    rotation.account = in_process.own_account(in_process.plane())
+    rotation.account = in_process.own_account()
     assert rotation.check().passed
     assert presses == ["my-button"] * 2
 
@@ -1177,7 +1177,7 @@ def test_stub_and_answer_in_one_cell_begin_anew_each_time(
 
 def test_a_rotation_in_an_account_of_aws(nowhere: None, presses: list[str]) -> None:
     """With the guard rails of a real one, and certificates by signing request."""
-    zoe = in_process.shared_account(in_process.plane())
+    zoe = in_process.shared_account()
     button = thing.register(zoe.iot, "zoe-button")
     policy.put_in_force(zoe.iot, "zoe-rights", least(zoe, button))
     files = certificate.issue(zoe, "zoe-button", "zoe-rights")

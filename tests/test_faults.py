@@ -15,6 +15,7 @@ from helpers.key_files import all_saved
 from sandbox import process
 from sandbox.control import Application
 from sandbox.faults import CALLS_LATER, Faults, LostAnswer
+from sandbox.inside import NOWHERE
 
 SEEDS = range(30)
 """For each of the two kinds of account."""
@@ -25,7 +26,7 @@ Kind = Callable[[Application], Account]
 
 @cache
 def without_faults(kind: Kind) -> Account:
-    return kind(in_process.plane())
+    return kind(in_process.sandbox())
 
 
 def run(kind: Kind, lesson: Callable[[Account], None], seed: int) -> None:
@@ -33,7 +34,7 @@ def run(kind: Kind, lesson: Callable[[Account], None], seed: int) -> None:
     calm = without_faults(kind)
     lessons.others(calm.learner)
     theirs = in_process.holdings()
-    aws = kind(Faults(in_process.plane(), seed))
+    aws = kind(Faults(in_process.sandbox(), seed))
     lessons.until_it_works(lambda: lesson(aws))
     lessons.assert_complete(calm)
     lessons.until_it_works(lambda: closing.clean_up(aws))
@@ -67,10 +68,10 @@ class TestSharedAccount:
 
 def troubles(seed: int) -> list[tuple[str, bool]]:
     """What becomes of thirty requests: the status, or that the answer was lost."""
-    faults = Faults(in_process.plane(), seed)
+    faults = Faults(in_process.sandbox(), seed)
     met: list[tuple[str, bool]] = []
     for _ in range(30):
-        asked = EnvironBuilder("/things", in_process.NOWHERE, headers=SIGNED).get_environ()
+        asked = EnvironBuilder("/things", NOWHERE, headers=SIGNED).get_environ()
         try:
             met.append((run_wsgi_app(faults, asked)[1][:3], False))
         except LostAnswer:
@@ -97,13 +98,13 @@ def test_a_seed_gives_the_same_trouble_each_time() -> None:
 @pytest.mark.usefixtures("nowhere")
 def test_a_detachment_shows_some_calls_later() -> None:
     """As on AWS, and what is attached again meanwhile stays attached."""
-    aws = in_process.own_account(Faults(in_process.plane(), 0))
+    aws = in_process.own_account(Faults(in_process.sandbox(), 0))
     lessons.until_it_works(lambda: lessons.small(aws))
     (files,) = all_saved(aws.key_folder)
     arn = aws.arn("cert", files.certificate_id)
 
     def things() -> tuple[str, ...]:
-        found = certificate.find(in_process.client(in_process.plane()), files.certificate_id)
+        found = certificate.find(in_process.client(), files.certificate_id)
         assert found is not None
         return found.things
 

@@ -24,8 +24,9 @@ from sandbox import http_server, process
 from sandbox.control import ControlPlane
 from sandbox.front_door import FrontDoor
 from sandbox.http_server import HttpServer
+from sandbox.inside import signed
 
-SIGNED = in_process.signed("iot")
+SIGNED = signed("iot")
 IDLE = 1100
 HALF_SENT = 50
 MEGABYTE = 1024 * 1024
@@ -34,7 +35,7 @@ MEGABYTE = 1024 * 1024
 @pytest.fixture
 def server(nowhere: None) -> Iterator[HttpServer]:
     """The front door on a port of this process, before an account that holds nothing."""
-    running = http_server.serve(FrontDoor(in_process.plane()), (0,))
+    running = http_server.serve(FrontDoor(in_process.sandbox()), (0,))
     yield running
     running.shutdown()
 
@@ -125,7 +126,7 @@ def test_no_signature_is_refused(server: HttpServer, path: str) -> None:
 @pytest.mark.parametrize("service", ["s3", "iam", "ec2", "moto_api", "execute-api", "", "IOT"])
 def test_other_services_are_closed(server: HttpServer, service: str) -> None:
     for path in ("/", "/moto-api/reset", "/moto-api/data.json", "/latest/meta-data/"):
-        authorization = in_process.signed(service)
+        authorization = signed(service)
         status, code, _ = ask(server.effective_port, path, "POST", Authorization=authorization)
         assert (status, code) == (403, "AccessDeniedException")
 
@@ -141,7 +142,7 @@ def test_other_services_are_closed(server: HttpServer, service: str) -> None:
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_motos_own_pages_are_not_there(server: HttpServer, path: str, method: str) -> None:
-    in_process.client(in_process.plane()).create_thing(thingName="kept")
+    in_process.client().create_thing(thingName="kept")
     status, code, answered = ask(server.effective_port, path, method)
     assert (status, code) == (404, "UnknownOperationException")
     assert not [name for name in answered if name.startswith("access-control")]
@@ -150,7 +151,7 @@ def test_motos_own_pages_are_not_there(server: HttpServer, path: str, method: st
 
 @pytest.mark.parametrize("region", ["", "nowhere", "eu-west-1;x", "EU-WEST-1", "*"])
 def test_another_region_than_awss_is_refused(server: HttpServer, region: str) -> None:
-    authorization = in_process.signed("iot", region=region)
+    authorization = signed("iot", region=region)
     status, code, _ = ask(server.effective_port, "/things", Authorization=authorization)
     assert (status, code) == (403, "InvalidSignatureException")
 
@@ -242,7 +243,7 @@ def test_a_change_that_cannot_be_kept_is_not_confirmed(
     def fail() -> None:
         raise problem
 
-    in_process.plane()
+    in_process.sandbox()
     iot = in_process.client(ControlPlane(readers={}, changers={}, changed=fail))
     with pytest.raises(ClientError) as refused:
         iot.create_thing(thingName="a")
@@ -378,9 +379,7 @@ def test_every_answer_is_awss_json_or_a_bound(server: HttpServer) -> None:
     ]
     for each in requests:
         service = "iotdata" if "shadow" in each["path"] or "topics" in each["path"] else "iot"
-        status, _, headers = ask(
-            server.effective_port, **each, Authorization=in_process.signed(service)
-        )
+        status, _, headers = ask(server.effective_port, **each, Authorization=signed(service))
         assert status in (400, 404, 405, 501), each
         assert headers["content-type"].startswith("application/json"), each
     assert json.dumps(in_process.holdings()["things"]) == "[]"

@@ -77,9 +77,9 @@ def refused(call: Any, **parameters: Any) -> tuple[str, str]:
     ],
 )
 def test_constraints(
-    aws: Account, operation: str, parameters: dict[str, Any], message: str
+    inside: Account, operation: str, parameters: dict[str, Any], message: str
 ) -> None:
-    answer = refused(getattr(aws.iot, operation), **parameters)
+    answer = refused(getattr(inside.iot, operation), **parameters)
     assert answer == ("InvalidRequestException", message)
 
 
@@ -89,21 +89,21 @@ def test_constraints_and_the_words_for_them_agree(name: str) -> None:
     assert bool(list(violations(shape, name))) == bool(thing.name_problem(name))
 
 
-def test_several_constraints_in_one_answer(aws: Account) -> None:
-    code, message = refused(aws.iot.create_thing, thingName="a b", thingTypeName="c d")
+def test_several_constraints_in_one_answer(inside: Account) -> None:
+    code, message = refused(inside.iot.create_thing, thingName="a b", thingTypeName="c d")
     assert code == "InvalidRequestException"
     assert message.startswith("2 validation errors detected: ")
 
 
-def test_create_thing_again(aws: Account) -> None:
+def test_create_thing_again(inside: Account) -> None:
     same = {"thingName": "a", "attributePayload": {"attributes": {"colour": "red"}}}
-    first = aws.iot.create_thing(**same)
-    second = aws.iot.create_thing(**same)
+    first = inside.iot.create_thing(**same)
+    second = inside.iot.create_thing(**same)
     assert second["thingId"] == first["thingId"]
-    code, message = refused(aws.iot.create_thing, thingName="a")
+    code, message = refused(inside.iot.create_thing, thingName="a")
     assert code == "ResourceAlreadyExistsException"
     assert message == "Thing a already exists in account with different attributes"
-    assert aws.iot.describe_thing(thingName="a")["attributes"] == {"colour": "red"}
+    assert inside.iot.describe_thing(thingName="a")["attributes"] == {"colour": "red"}
 
 
 def test_attributes_of_a_new_thing(inside: Account) -> None:
@@ -327,18 +327,18 @@ def test_things_of_children(inside: Account) -> None:
     assert found(recursive=True)["things"] == ["a", "b"]
 
 
-def test_delete_missing_thing(aws: Account) -> None:
-    answer = aws.iot.delete_thing(thingName="never-there")
+def test_delete_missing_thing(inside: Account) -> None:
+    answer = inside.iot.delete_thing(thingName="never-there")
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
 
 
 @pytest.mark.parametrize("text", ["everyone may connect", "[]", "{}", '{"Version": "2012-10-17"}'])
-def test_malformed_policy(aws: Account, text: str) -> None:
-    code, message = refused(aws.iot.create_policy, policyName="p", policyDocument=text)
+def test_malformed_policy(inside: Account, text: str) -> None:
+    code, message = refused(inside.iot.create_policy, policyName="p", policyDocument=text)
     assert code == "MalformedPolicyException"
     assert message
-    aws.iot.create_policy(policyName="p", policyDocument=DOCUMENT)
-    code, _ = refused(aws.iot.create_policy_version, policyName="p", policyDocument=text)
+    inside.iot.create_policy(policyName="p", policyDocument=DOCUMENT)
+    code, _ = refused(inside.iot.create_policy_version, policyName="p", policyDocument=text)
     assert code == "MalformedPolicyException"
 
 
@@ -412,21 +412,21 @@ def test_creation_date(inside: Account) -> None:
     assert listed(inside) == "cab"
 
 
-def test_not_the_default_version(aws: Account) -> None:
-    aws.iot.create_policy(policyName="p", policyDocument=DOCUMENT)
-    aws.iot.create_policy_version(policyName="p", policyDocument=DOCUMENT)
-    versions = aws.iot.list_policy_versions(policyName="p")["policyVersions"]
+def test_not_the_default_version(inside: Account) -> None:
+    inside.iot.create_policy(policyName="p", policyDocument=DOCUMENT)
+    inside.iot.create_policy_version(policyName="p", policyDocument=DOCUMENT)
+    versions = inside.iot.list_policy_versions(policyName="p")["policyVersions"]
     assert {each["versionId"]: each["isDefaultVersion"] for each in versions} == {
         "1": True,
         "2": False,
     }
 
 
-def test_missing_version(aws: Account) -> None:
-    aws.iot.create_policy(policyName="p", policyDocument=DOCUMENT)
-    code, _ = refused(aws.iot.set_default_policy_version, policyName="p", policyVersionId="7")
+def test_missing_version(inside: Account) -> None:
+    inside.iot.create_policy(policyName="p", policyDocument=DOCUMENT)
+    code, _ = refused(inside.iot.set_default_policy_version, policyName="p", policyVersionId="7")
     assert code == "ResourceNotFoundException"
-    assert aws.iot.get_policy(policyName="p")["defaultVersionId"] == "1"
+    assert inside.iot.get_policy(policyName="p")["defaultVersionId"] == "1"
 
 
 @pytest.mark.parametrize(
@@ -489,11 +489,11 @@ def test_principals_of_a_missing_policy(inside: Account) -> None:
 
 
 @pytest.mark.parametrize("status", ["PENDING_TRANSFER", "PENDING_ACTIVATION", "SLEEPING"])
-def test_certificate_status(aws: Account, status: str) -> None:
-    made = aws.iot.create_keys_and_certificate(setAsActive=True)["certificateId"]
-    code, _ = refused(aws.iot.update_certificate, certificateId=made, newStatus=status)
+def test_certificate_status(inside: Account, status: str) -> None:
+    made = inside.iot.create_keys_and_certificate(setAsActive=True)["certificateId"]
+    code, _ = refused(inside.iot.update_certificate, certificateId=made, newStatus=status)
     assert code == "InvalidRequestException"
-    found = aws.iot.describe_certificate(certificateId=made)["certificateDescription"]
+    found = inside.iot.describe_certificate(certificateId=made)["certificateDescription"]
     assert found["status"] == "ACTIVE"
 
 
@@ -633,32 +633,32 @@ def test_keys_that_aws_takes(inside: Account, curve: ec.EllipticCurve) -> None:
     inside.iot.create_certificate_from_csr(certificateSigningRequest=text)
 
 
-def test_the_id_is_the_fingerprint(aws: Account) -> None:
-    made = aws.iot.create_keys_and_certificate(setAsActive=True)
+def test_the_id_is_the_fingerprint(inside: Account) -> None:
+    made = inside.iot.create_keys_and_certificate(setAsActive=True)
     der = ssl.PEM_cert_to_DER_cert(made["certificatePem"])
     assert made["certificateId"] == hashlib.sha256(der).hexdigest()
 
 
-def test_issued_as_amazon_does(aws: Account) -> None:
-    pem = aws.iot.create_keys_and_certificate(setAsActive=True)["certificatePem"]
+def test_issued_as_amazon_does(inside: Account) -> None:
+    pem = inside.iot.create_keys_and_certificate(setAsActive=True)["certificatePem"]
     certificate = x509.load_pem_x509_certificate(pem.encode())
     assert certificate.subject.rfc4514_string() == "CN=AWS IoT Certificate"
     assert "O=Amazon.com Inc." in certificate.issuer.rfc4514_string()
     assert f"{certificate.not_valid_after_utc:%Y-%m-%d}" == "2049-12-31"
 
 
-def test_described_validity(aws: Account) -> None:
-    made = aws.iot.create_keys_and_certificate(setAsActive=True)["certificateId"]
-    found = aws.iot.describe_certificate(certificateId=made)["certificateDescription"]
+def test_described_validity(inside: Account) -> None:
+    made = inside.iot.create_keys_and_certificate(setAsActive=True)["certificateId"]
+    found = inside.iot.describe_certificate(certificateId=made)["certificateDescription"]
     assert f"{found['validity']['notAfter']:%Y}" in ("2049", "2050")  # in local time
 
 
-def test_the_requests_own_key(aws: Account) -> None:
+def test_the_requests_own_key(inside: Account) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "my own")])
     csr = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
     text = csr.public_bytes(serialization.Encoding.PEM).decode()
-    made = aws.iot.create_certificate_from_csr(certificateSigningRequest=text, setAsActive=True)
+    made = inside.iot.create_certificate_from_csr(certificateSigningRequest=text, setAsActive=True)
     certificate = x509.load_pem_x509_certificate(made["certificatePem"].encode())
     assert certificate.public_key() == key.public_key()
     assert certificate.subject == name
@@ -686,28 +686,28 @@ def forged(csr: str) -> str:
     return "\n".join([head, b64encode(der).decode(), tail])
 
 
-def test_stable_endpoint(aws: Account) -> None:
+def test_stable_endpoint(inside: Account) -> None:
     def ask(kind: str) -> str:
-        return aws.iot.describe_endpoint(endpointType=kind)["endpointAddress"]
+        return inside.iot.describe_endpoint(endpointType=kind)["endpointAddress"]
 
     assert ask("iot:Data-ATS") == ask("iot:Data") == "localhost"
     assert ask("iot:Jobs") == ask("iot:Jobs")
     assert ask("iot:CredentialProvider").endswith(".localhost")
-    code, _ = refused(aws.iot.describe_endpoint, endpointType="iot:Nothing")
+    code, _ = refused(inside.iot.describe_endpoint, endpointType="iot:Nothing")
     assert code == "InvalidRequestException"
 
 
-def test_an_operation_that_is_missing_is_not_tried_again(aws: Account) -> None:
+def test_an_operation_that_is_missing_is_not_tried_again(inside: Account) -> None:
     with pytest.raises(ClientError) as error:
-        aws.iot.list_audit_findings()
+        inside.iot.list_audit_findings()
     assert (
         error.value.response["Error"]["Message"] == "The sandbox does not have ListAuditFindings."
     )
     assert error.value.response["ResponseMetadata"]["RetryAttempts"] == 0
 
 
-def test_messages_by_http_are_refused_as_aws_does(aws: Account) -> None:
-    data = conftest.client(aws, "iot-data")
+def test_messages_by_http_are_refused_as_aws_does(inside: Account) -> None:
+    data = conftest.client(inside, "iot-data")
     data.publish(topic="iotbutton/x", payload=b"{}", qos=1)
     code, _ = refused(data.publish, topic="a/b/c/d/e/f/g/h/i", payload=b"")
     assert code == "InvalidRequestException"

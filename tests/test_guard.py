@@ -8,6 +8,7 @@ from botocore.client import BaseClient
 
 from helpers.account.guard import changes_nothing, confine
 from helpers.account.ledger import Ledger
+from helpers.account.local import KEYS
 from helpers.errors import LessonError
 from iot_policy import arn
 
@@ -34,9 +35,9 @@ LINKS = {
 
 @pytest.fixture
 def iot(tmp_path: object) -> BaseClient:
-    ledger = Ledger(in_process.local.KEYS)
+    ledger = Ledger(KEYS)
     ledger.note(OURS)
-    client = in_process.client(in_process.plane())
+    client = in_process.client()
     confine(client, ledger, "zoe-")
     return client
 
@@ -138,6 +139,6 @@ def test_nothing_of_others_is_asked_first(iot: BaseClient) -> None:
     """Whatever else looks at the parameters looks after the guard."""
     looked: list[str] = []
     iot.meta.events.register_first("provide-client-params.iot", lambda **_: looked.append("before"))
-    confine(iot, Ledger(in_process.local.KEYS), "zoe-")
+    confine(iot, Ledger(KEYS), "zoe-")
     assert not sends(iot, "DeleteThing", thingName="ada-button")
     assert looked == []

@@ -44,9 +44,9 @@ class Line:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         self.requests += 1
         if self.requests != self.cut_at:
-            return in_process.plane()(environ, start_response)
+            return in_process.sandbox()(environ, start_response)
         if self.carried_out:
-            list(in_process.plane()(environ, start_response))
+            list(in_process.sandbox()(environ, start_response))
         raise self.with_what
 
 

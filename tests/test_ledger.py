@@ -126,7 +126,7 @@ class Answers:
             status, code = happens
             start_response(f"{status} -", [("x-amzn-ErrorType", code)])
             return [b"{}"]
-        return in_process.plane()(environ, start_response)
+        return in_process.sandbox()(environ, start_response)
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def test_a_call_that_is_tried_once(answers: Answers, happens: Any) -> None:
 
 
 def test_what_was_there_before_is_recorded(iot: Any, answers: Answers) -> None:
-    there = in_process.client(in_process.plane()).create_keys_and_certificate()["certificateId"]
+    there = in_process.client().create_keys_and_certificate()["certificateId"]
     answers.next = [LOST] * 3
     with pytest.raises(ReadTimeoutError):
         iot.create_keys_and_certificate()
@@ -269,7 +269,7 @@ def test_only_what_succeeded_and_is_the_lessons_is_recorded(iot: Any, made: dict
     before = told()
     with pytest.raises(iot.exceptions.ResourceNotFoundException):
         iot.attach_policy(policyName="never-there", target=made["certificateArn"])
-    stranger = in_process.client(in_process.plane())
+    stranger = in_process.client()
     theirs = stranger.create_keys_and_certificate()["certificateArn"]
     iot.attach_policy(policyName="my-rights", target=theirs)
     assert told() == before

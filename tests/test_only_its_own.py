@@ -23,17 +23,17 @@ TEXT = policy.to_json(policy.document(policy.statement("iot:Connect", "*")))
 
 @pytest.fixture
 def stranger(nowhere: None) -> Any:
-    return in_process.client(in_process.plane())
+    return in_process.client()
 
 
 @pytest.fixture
 def zoe(nowhere: None) -> Account:
-    return in_process.shared_account(in_process.plane())
+    return in_process.shared_account()
 
 
 @pytest.mark.parametrize("kind", [in_process.own_account, in_process.shared_account])
 def test_a_thing_of_that_name_is_someone_elses(kind: Any, stranger: Any) -> None:
-    aws = kind(in_process.plane())
+    aws = kind(in_process.sandbox())
     stranger.create_thing(thingName=aws.name("button"))
     before = in_process.holdings()
     for change in (thing.register, thing.remove):
@@ -47,7 +47,7 @@ def test_a_thing_of_that_name_is_someone_elses(kind: Any, stranger: Any) -> None
 
 @pytest.mark.parametrize("kind", [in_process.own_account, in_process.shared_account])
 def test_a_policy_of_that_name_is_someone_elses(kind: Any, stranger: Any) -> None:
-    aws = kind(in_process.plane())
+    aws = kind(in_process.sandbox())
     name = aws.name("button-policy")
     stranger.create_policy(policyName=name, policyDocument=TEXT)
     before = in_process.holdings()
@@ -60,7 +60,7 @@ def test_a_policy_of_that_name_is_someone_elses(kind: Any, stranger: Any) -> Non
 
 
 def test_one_learner_cleans_up_and_the_other_keeps_everything(zoe: Account) -> None:
-    ada = in_process.shared_account(in_process.plane(), "ada")
+    ada = in_process.shared_account(learner="ada")
     lessons.small(ada)
     before = in_process.holdings()
     lessons.small(zoe)

@@ -1,23 +1,21 @@
 """Any cell twice, and any order that a learner tries: no riddle, and nothing that clean-up leaves.
 
 Learners run a cell twice, jump back, skip a section, restart the kernel, clean up too early. Here
-each notebook is run so, in orders drawn from a fixed seed, against the lesson's own AWS IoT and
-broker in this process. An error may come of it if the learner is told why (:func:`explained`).
+each notebook is run so, in orders drawn from a fixed seed, on the sandbox inside this process. An
+error may come of it if the learner is told why (:func:`explained`).
 """
 
 import ast
 import asyncio
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from random import Random
 
-import broker_support
 import in_process
-import lessons
 import nbformat
 import pytest
 from botocore.exceptions import ClientError
@@ -25,11 +23,10 @@ from cells import Kernel, code_cells, promised, run_notebook, with_answers
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from helpers import account, closing
+from helpers import closing
 from helpers.account import Account
 from helpers.errors import ENTRIES, LessonError
 from publish.notebooks import FOLDER, NOTEBOOKS
-from sandbox.control import ControlPlane
 
 ORDERS, FEW = 50, 3
 """For each notebook: how many orders, and how many of them without ``--long``."""
@@ -245,33 +242,9 @@ def made_above(book: Notebook, number: int) -> set[str]:
 # The place.
 
 
-@pytest.fixture(scope="module")
-def connect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Account]]:
-    """The lesson's AWS IoT and its broker, both in this process: the way to connect to them."""
-    in_process.plane()  # fills moto's gaps
-    with pytest.MonkeyPatch.context() as patch, lessons.few_keys(patch):
-        folder = tmp_path_factory.mktemp("broker")
-        with broker_support.Sandbox(folder) as served:
-            plane = ControlPlane(
-                readers={"refusals": lambda _: [each.to_json() for each in served.refusals()]},
-                changers={"passed": lambda _: True},
-                changed=served.registry.changed,
-            )
-            here = replace(
-                in_process.HERE, mqtt_port=served.port, ca_file=str(served.broker.ca_file)
-            )
-            yield lambda: in_process.own_account(plane, here)
-
-
 @pytest.fixture
-def aws(
-    connect: Callable[..., Account], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Account:
-    """The same, empty, in an empty folder."""
-    in_process.empty()
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(account, "connect", connect)
-    return connect()
+def aws(inside: Account) -> Account:
+    return inside
 
 
 async def follow(found: Order, aws: Account, kernel: Kernel | None = None) -> list[str]:

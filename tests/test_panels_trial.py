@@ -103,7 +103,7 @@ def test_the_cell_run_twice_and_a_kernel_that_restarted(inside: Account) -> None
     before = everything(inside)
     first = made(inside)
     between = everything(inside)
-    again = made(in_process.own_account(in_process.plane()))
+    again = made(in_process.own_account())
     assert everything(inside) == between
     assert repr(again.remove()) == ALL_GONE
     assert everything(inside) == before
@@ -202,7 +202,7 @@ def test_a_certificate_that_stays_is_told(inside: Account, monkeypatch: pytest.M
 
 
 def test_where_it_cannot_be_made_nothing_of_it_stays(inside: Account) -> None:
-    in_process.client(in_process.plane()).create_thing(thingName="my-trial-listener")
+    in_process.client().create_thing(thingName="my-trial-listener")
     before = everything(inside)
     with pytest.raises(LessonError, match="did not make"):
         panels.trial(inside)
@@ -210,7 +210,7 @@ def test_where_it_cannot_be_made_nothing_of_it_stays(inside: Account) -> None:
 
 
 def test_a_stranger_s_thing_of_that_name_is_left_alone(inside: Account) -> None:
-    in_process.client(in_process.plane()).create_thing(thingName="my-trial")
+    in_process.client().create_thing(thingName="my-trial")
     before = everything(inside)
     with pytest.raises(LessonError, match="did not make"):
         panels.trial(inside)
@@ -238,7 +238,7 @@ def test_as_opened_each_panel_is_its_picture(inside: Account) -> None:
 
 
 def test_in_a_real_account_it_makes_nothing_and_says_why(nowhere: None) -> None:
-    aws = in_process.shared_account(in_process.plane())
+    aws = in_process.shared_account()
     trial = panels.trial(aws)
     assert isinstance(trial, Waiting)
     assert repr(trial) == module.WAITS and "\n" not in module.WAITS

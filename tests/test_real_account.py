@@ -16,6 +16,7 @@ from helpers.account.real import ROOT_CA_FINGERPRINT, amazon_root_ca
 from helpers.errors import LessonError
 from helpers.key_files import KeyFiles
 from sandbox.device import TlsLink
+from sandbox.inside import NOWHERE
 
 NUMBER = "123456789012"
 
@@ -31,9 +32,7 @@ class Sts:
         made = boto3.session.Session(
             aws_access_key_id="dummy", aws_secret_access_key="dummy", region_name="eu-west-1"
         )
-        self._clients = {
-            name: made.client(name, endpoint_url=in_process.NOWHERE) for name in ("sts", "iot")
-        }
+        self._clients = {name: made.client(name, endpoint_url=NOWHERE) for name in ("sts", "iot")}
         self.stub = Stubber(self._clients["sts"])
         self.stub.activate()
 
@@ -162,7 +161,7 @@ def test_a_learners_names_are_never_anothers() -> None:
 
 
 def test_credentials_that_expire_in_the_middle(nowhere: None) -> None:
-    aws = in_process.shared_account(in_process.plane())
+    aws = in_process.shared_account()
     for code in real.EXPIRED:
         with Stubber(aws.iot) as stub, pytest.raises(LessonError, match="Sign in again"):
             stub.add_client_error("list_things", code, "The security token has expired")

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("nowhere")
 
 
 def test_the_registry_comes_back_with_what_it_held(tmp_path: Path) -> None:
-    iot = in_process.client(in_process.plane())
+    iot = in_process.client()
     iot.create_thing(thingName="a")
     made = iot.create_keys_and_certificate(setAsActive=True)
     iot.attach_thing_principal(thingName="a", principal=made["certificateArn"])
@@ -50,7 +50,7 @@ def test_nothing_is_written_where_nothing_has_changed(tmp_path: Path) -> None:
     written = state.file.stat()
     state.save()
     assert state.file.stat().st_ino == written.st_ino
-    in_process.client(in_process.plane()).create_thing(thingName="a")
+    in_process.client().create_thing(thingName="a")
     state.save()
     assert state.file.stat().st_ino != written.st_ino
 

@@ -27,7 +27,7 @@ def aws(inside: Account) -> Account:
 
 @pytest.fixture
 def shared(nowhere: None) -> Account:
-    return in_process.shared_account(in_process.plane())
+    return in_process.shared_account()
 
 
 def ids(aws: Account) -> set[str]:

@@ -20,6 +20,7 @@ from moto.iot.models import iot_backends
 
 from helpers import policy
 from sandbox.gaps import certificates, endpoint, things
+from sandbox.inside import NOWHERE, InsideLine
 from sandbox.process import ACCOUNT, REGION
 
 DOCUMENT = policy.to_json(policy.document(policy.statement("iot:Connect", "*")))
@@ -39,17 +40,17 @@ def clients() -> dict[str, Any]:
 
     def data_plane(environ: dict[str, Any], start_response: Any) -> Any:
         signed = environ["HTTP_AUTHORIZATION"].replace("/iot/", "/iotdata/")
-        return in_process.plane()(environ | {"HTTP_AUTHORIZATION": signed}, start_response)
+        return in_process.sandbox()(environ | {"HTTP_AUTHORIZATION": signed}, start_response)
 
     data = boto3.client(
         "iot-data",
-        endpoint_url=in_process.NOWHERE,
+        endpoint_url=NOWHERE,
         region_name=REGION,
         aws_access_key_id="in-process",
         aws_secret_access_key="in-process",
     )
-    in_process.InsideLine(data_plane).carry(data)
-    return {"iot": in_process.client(in_process.plane()), "iot-data": data}
+    InsideLine(data_plane).carry(data)
+    return {"iot": in_process.client(), "iot-data": data}
 
 
 def prepare() -> list[str]:
