@@ -34,8 +34,11 @@ class NotebookError(Exception):
 
 
 @contextmanager
-def workplace() -> Iterator[tuple[Path, dict[str, str]]]:
+def workplace(*, inside: bool = False) -> Iterator[tuple[Path, dict[str, str]]]:
     """Copy the notebooks into a new folder with a sandbox of its own; a learner's keys stay safe.
+
+    Args:
+        inside: Whether the sandbox is to run in each kernel, as in a browser; else in a process.
 
     Yields:
         The folder to run in, and the environment to run with.
@@ -45,7 +48,8 @@ def workplace() -> Iterator[tuple[Path, dict[str, str]]]:
         shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("keys", ".*"))
         ours = {name: text for name, text in os.environ.items() if "IOT_TUTORIAL" not in name}
         try:
-            yield folder, ours | {"IOT_TUTORIAL_STATE_DIR": str(state)}
+            way = {"IOT_TUTORIAL_SANDBOX": "inside" if inside else "process"}
+            yield folder, ours | way | {"IOT_TUTORIAL_STATE_DIR": str(state)}
         finally:
             process.stop(state)
 
@@ -94,8 +98,11 @@ def check_outputs(notebook: NotebookNode) -> None:
             raise NotebookError(f"{place(cell)} is tagged raises-exception and raised nothing")
 
 
-def run() -> dict[str, str]:
+def run(*, inside: bool = False) -> dict[str, str]:
     """Run the four notebooks in sequence on one fresh sandbox.
+
+    Args:
+        inside: Whether the sandbox is to run in each kernel, as in a browser; else in a process.
 
     Returns:
         The canonical text of each notebook, by its file's name.
@@ -104,7 +111,7 @@ def run() -> dict[str, str]:
         NotebookError: one cannot be published; the ones after it did not run.
     """
     result = {}
-    with workplace() as (folder, env):
+    with workplace(inside=inside) as (folder, env):
         for number, name in enumerate(NOTEBOOKS, start=1):
             print(f"notebook {number} of {len(NOTEBOOKS)}: {name}", flush=True)
             notebook = nbformat.read(folder / f"{name}.ipynb", as_version=4)

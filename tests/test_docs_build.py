@@ -162,7 +162,7 @@ def test_a_reader_can_follow_the_post_without_the_notebooks(project: Path) -> No
         if kind == "python"
     ]
     typed = new_notebook(cells=cells)
-    with notebooks.workplace() as (folder, env):
+    with notebooks.workplace(inside=True) as (folder, env):
         notebooks.execute(typed, folder, env)
     seen = [
         output for cell in canonical(typed).cells for output in map(as_text, cell.outputs) if output

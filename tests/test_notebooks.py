@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -29,11 +30,13 @@ def code_cells(name: str) -> list[NotebookNode]:
     return [cell for cell in read(name).cells if cell.cell_type == "code"]
 
 
-def run_strictly(folder: Path, env: dict[str, str], name: str) -> subprocess.CompletedProcess[str]:
-    """Compare every output of a notebook with what is committed."""
+def run_strictly(
+    folder: Path, env: dict[str, str], *names: str
+) -> subprocess.CompletedProcess[str]:
+    """Compare every output of notebooks with what is committed."""
     strict = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=60", "--exitfirst"]
     strict += [f"--nbval-sanitize-with={SANITIZE}", "-p", "nbval.plugin", "-p", "no:cacheprovider"]
-    command = [sys.executable, "-m", "pytest", *strict, f"{name}.ipynb"]
+    command = [sys.executable, "-m", "pytest", *strict, *[f"{name}.ipynb" for name in names]]
     # Other plugins have nothing to do here, and take a second to load.
     env = env | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "NO_COLOR": "1"}
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
@@ -71,11 +74,25 @@ def looks_at_an_error(cell: NotebookNode) -> bool:
     return any(caught) or "sys.last_value" in cell.source
 
 
-@pytest.mark.parametrize(
-    "name", [*(pytest.param(name, marks=pytest.mark.long) for name in NOTEBOOKS[:3]), NOTEBOOKS[3]]
-)
+def test_each_alone_on_a_fresh_account_inside(tmp_path: Path) -> None:
+    """By nbval, which has no code in common with ours. One run of it, for a start takes seconds."""
+    with notebooks.workplace(inside=True) as (folder, env):
+        for name in NOTEBOOKS:
+            shutil.copytree(folder, tmp_path / name)
+    here = {"IOT_TUTORIAL_STATE_DIR": "state"}  # in the folder that a kernel runs in
+    run = run_strictly(tmp_path, env | here, *[f"{name}/{name}" for name in NOTEBOOKS])
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert f" {sum(len(code_cells(name)) for name in NOTEBOOKS)} passed in" in run.stdout
+    for name in NOTEBOOKS:
+        state = tmp_path / name / "state"
+        assert (state / "registry").exists()
+        assert not (state / "sandbox.json").exists(), "a process has served it"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", NOTEBOOKS)
 def test_alone_on_a_fresh_sandbox(name: str) -> None:
-    """By nbval, which has no code in common with ours; in sequence they run below."""
+    """The same with a process and TLS."""
     with notebooks.workplace() as (folder, env):
         run = run_strictly(folder, env, name)
     assert run.returncode == 0, run.stdout + run.stderr
@@ -85,7 +102,7 @@ def test_alone_on_a_fresh_sandbox(name: str) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize(("name", "right", "wrong"), MUTATIONS, ids=["resource", "status"])
 def test_a_mistake_in_the_code_fails_and_names_the_cell(name: str, right: str, wrong: str) -> None:
-    with notebooks.workplace() as (folder, env):
+    with notebooks.workplace(inside=True) as (folder, env):
         notebook = read(name)
         number, cell = next(
             found for found in enumerate(code_cells(name)) if right in found[1].source
@@ -100,7 +117,14 @@ def test_a_mistake_in_the_code_fails_and_names_the_cell(name: str, right: str, w
 
 
 def test_a_fresh_run_gives_the_committed_files() -> None:
-    """All four in sequence on one sandbox, compared to the byte."""
+    """All four in sequence on one sandbox, its process and TLS, compared to the byte."""
     command = [sys.executable, "-m", "publish.notebooks", "--check"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.long
+def test_a_fresh_run_inside_gives_the_same() -> None:
+    fresh = notebooks.run(inside=True)
+    assert fresh == {name: FOLDER.joinpath(name).read_text("utf-8") for name in fresh}
+    assert list(fresh) == [f"{name}.ipynb" for name in NOTEBOOKS]
