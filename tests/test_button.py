@@ -1,4 +1,7 @@
-"""The virtual button, over real mutual TLS: what arrives, what is refused, and why."""
+"""The virtual button, over real mutual TLS: what arrives, what is refused, and why.
+
+What is the same in the caller's own process is tested both ways.
+"""
 
 import base64
 import json
@@ -42,7 +45,12 @@ def pressed(aws: Account) -> Device:
 
 @pytest.fixture
 def listener(aws: Account) -> Device:
-    return device(aws, "listener", policy.listener(aws.region, aws.number, SERIAL, "listener"))
+    return ear(aws)
+
+
+def ear(account: Account) -> Device:
+    rights = policy.listener(account.region, account.number, SERIAL, "listener")
+    return device(account, "listener", rights)
 
 
 def device(aws: Account, name: str, rights: dict[str, Any]) -> Device:
@@ -68,8 +76,10 @@ def test_a_press_arrives_with_each_right_policy(
     }
 
 
-def test_the_posts_policy_refuses_and_says_why(aws: Account) -> None:
-    pressed = device(aws, "button", policy.as_posted(aws.region, aws.number, SERIAL))
+def test_the_posts_policy_refuses_and_says_why(both_ways: Account) -> None:
+    pressed = device(
+        both_ways, "button", policy.as_posted(both_ways.region, both_ways.number, SERIAL)
+    )
     with pytest.raises(Refused) as refused:
         button.press(pressed)
     told = str(refused.value)
@@ -77,7 +87,7 @@ def test_the_posts_policy_refuses_and_says_why(aws: Account) -> None:
     assert "Statement 1 of button-policy allows iot:Connect on a topic" in told
     assert "a connection is checked against client/" in told
     assert "statement 2 (Allow): is about iot:Publish" in refused.value.explanation
-    kept = aws.refusals()[-1]
+    kept = both_ways.refusals()[-1]
     assert (kept.client_id, kept.action) == ("button", "iot:Connect")
     assert kept.explanation == refused.value.explanation
 
@@ -159,8 +169,9 @@ ODD = {
 """What anyone may publish, and no real button does; the text that arrives."""
 
 
-def test_what_is_no_json_object_arrives_as_text(aws: Account, listener: Device) -> None:
-    data = conftest.client(aws, "iot-data")
+def test_what_is_no_json_object_arrives_as_text(both_ways: Account) -> None:
+    listener = ear(both_ways)
+    data = conftest.client(both_ways, "iot-data")
     with button.listen(listener, f"iotbutton/{SERIAL}") as arrived:
         for odd in (*ODD, b'{"clickType": "LONG"}'):
             data.publish(topic=f"iotbutton/{SERIAL}", qos=1, payload=odd)

@@ -52,14 +52,18 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def outputs(state_dir: Path, place: Path) -> dict[str, NotebookNode]:
+def outputs(place: Path) -> dict[str, NotebookNode]:
     """What a real kernel shows below each cell, by the cell's name."""
     cells = [
         new_code_cell(code, id=name, metadata={"tags": ["raises-exception"] * (name in FAIL)})
         for name, code in CELLS.items()
     ]
     notebook = new_notebook(cells=cells)
-    ours = {"IOT_TUTORIAL_STATE_DIR": str(state_dir), "PYTHONPATH": str(ROOT)}
+    ours = {
+        "IOT_TUTORIAL_SANDBOX": "inside",
+        "IOT_TUTORIAL_STATE_DIR": str(place / "state"),
+        "PYTHONPATH": str(ROOT),
+    }
     execute(notebook, place, os.environ | ours)
     return {cell.id: cell.outputs[0] for cell in notebook.cells if cell.outputs}
 

@@ -48,7 +48,7 @@ def test_every_notebook_has_its_exercises() -> None:
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_the_answer_in_the_place_of_the_stub_passes(name: str, aws: Account) -> None:
+def test_the_answer_in_the_place_of_the_stub_passes(name: str, inside: Account) -> None:
     notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
     for exercise in EXERCISES[name]:
         (committed,) = cells(notebook)[f"{exercise}-check"].outputs

@@ -1,4 +1,4 @@
-"""The button's panel and the checklist, without a browser: real presses over the real broker."""
+"""The button's panel and the checklist, without a browser: real presses, some over TLS."""
 
 import asyncio
 import time
@@ -32,9 +32,9 @@ async def settled(panel: ButtonPanel) -> None:
     await asyncio.gather(*panel._under_way)
 
 
-def test_each_kind_of_press_arrives(aws: Account) -> None:
+def test_each_kind_of_press_arrives(both_ways: Account) -> None:
     async def press() -> list[Any]:
-        panel = panels.button(aws)
+        panel = panels.button(both_ways)
         panel.single.click()
         panel.double.click()
         panel.long.click()
@@ -45,7 +45,7 @@ def test_each_kind_of_press_arrives(aws: Account) -> None:
         panel._listening.stop()
         return [each.payload["clickType"] for each in panel.arrived]
 
-    ready(aws)
+    ready(both_ways)
     assert asyncio.run(press()) == ["SINGLE", "DOUBLE", "LONG"]
 
 
@@ -69,40 +69,42 @@ def test_a_press_never_blocks_the_page(aws: Account, monkeypatch: pytest.MonkeyP
     assert "iot-under-way" in under_way and "Pressing: SINGLE …" in under_way
 
 
-def test_a_refusal_is_red_and_has_its_reason(aws: Account) -> None:
+def test_a_refusal_is_red_and_has_its_reason(both_ways: Account) -> None:
     async def press() -> ButtonPanel:
-        panel = panels.button(aws)
+        panel = panels.button(both_ways)
         await panel.press()
         panel._listening.stop()
         return panel
 
-    ready(aws)
-    posted = policy.as_posted(aws.region, aws.number, "G030JF055364XVRB")
-    policy.put_in_force(aws.iot, "my-button-policy", posted)
+    ready(both_ways)
+    posted = policy.as_posted(both_ways.region, both_ways.number, "G030JF055364XVRB")
+    policy.put_in_force(both_ways.iot, "my-button-policy", posted)
     panel = asyncio.run(press())
     assert "iot-refused" in message(panel)
     assert "Statement 1 of my-button-policy allows iot:Connect on a topic" in message(panel)
     assert "iot-light-refused" in panel.single._dom_classes
     assert panel.arrived == []
     with pytest.raises(button.Refused):
-        paste(panel.code, aws)
+        paste(panel.code, both_ways)
 
 
-def test_its_code_does_the_same_and_the_panel_shows_it(aws: Account) -> None:
+def test_its_code_does_the_same_and_the_panel_shows_it(inside: Account) -> None:
     async def press() -> list[str]:
-        panel = panels.button(aws)
+        panel = panels.button(inside)
         await panel.press("DOUBLE")
         await panel.next()
-        await asyncio.to_thread(paste, panel.code, aws)
+        await asyncio.to_thread(paste, panel.code, inside)
         await panel.next(2)
         panel._listening.stop()
         return [each.payload["clickType"] for each in panel.arrived]
 
-    ready(aws)
+    ready(inside)
     assert asyncio.run(press()) == ["DOUBLE", "DOUBLE"]
 
 
 def test_the_code_of_listen_does_the_same(aws: Account, capsys: pytest.CaptureFixture[str]) -> None:
+    """It waits, for what another thread presses."""
+
     async def listen() -> str:
         panel = panels.button(aws)
         await panel.listen()
@@ -135,9 +137,9 @@ def test_listen_hands_the_focus_on(inside: Account, monkeypatch: pytest.MonkeyPa
     assert on == ["Press"]
 
 
-def test_what_is_missing_is_told_and_nothing_is_made(aws: Account) -> None:
+def test_what_is_missing_is_told_and_nothing_is_made(inside: Account) -> None:
     async def press() -> list[str]:
-        panel, says = panels.button(aws), []
+        panel, says = panels.button(inside), []
         for click in (panel.press, panel.listen):
             await click()
             says.append(message(panel))
@@ -147,19 +149,19 @@ def test_what_is_missing_is_told_and_nothing_is_made(aws: Account) -> None:
     for told in asyncio.run(press()):
         assert "There is no Thing &#x27;my-button&#x27;: register it first" in told
         assert "Or run this notebook from the top." in told
-    assert closing.inventory(aws).empty
-    make_thing(aws)
+    assert closing.inventory(inside).empty
+    make_thing(inside)
     for told in asyncio.run(press()):
         assert "issue its certificate first" in told
-    assert [each.name for each in closing.inventory(aws).parts] == ["my-button"]  # type: ignore[union-attr]
+    assert [each.name for each in closing.inventory(inside).parts] == ["my-button"]  # type: ignore[union-attr]
 
 
-def test_a_press_after_the_clean_up_makes_nothing(aws: Account) -> None:
+def test_a_press_after_the_clean_up_makes_nothing(inside: Account) -> None:
     async def press() -> None:
-        panel = panels.button(aws)
+        panel = panels.button(inside)
         await panel.press()
         await panel.next()
-        closing.clean_up(aws)
+        closing.clean_up(inside)
         await panel.press()
         assert "register it first" in message(panel)
         assert "iot-light-refused" in panel.single._dom_classes
@@ -167,22 +169,22 @@ def test_a_press_after_the_clean_up_makes_nothing(aws: Account) -> None:
         assert not panel._listening.open
         assert "listens on" not in panel._silence.value
 
-    ready(aws)
+    ready(inside)
     asyncio.run(press())
-    assert closing.inventory(aws).empty
+    assert closing.inventory(inside).empty
 
 
-def test_without_its_certificate_it_listens_no_more(aws: Account) -> None:
+def test_without_its_certificate_it_listens_no_more(both_ways: Account) -> None:
     """The broker ends such a connection after a second, AWS's after minutes: a press looks."""
 
     async def press() -> None:
-        panel = panels.button(aws)
+        panel = panels.button(both_ways)
         await panel.press()
         await panel.next()
-        certificate.retire(aws, "my-panel")
+        certificate.retire(both_ways, "my-panel")
         await panel.press()  # at once, before the broker notices
         await panel.next(2)
-        certificate.retire(aws, "my-panel")
+        certificate.retire(both_ways, "my-panel")
         async with asyncio.timeout(ARRIVES):
             while "listens on" in panel._silence.value:
                 await asyncio.sleep(0.05)
@@ -190,43 +192,45 @@ def test_without_its_certificate_it_listens_no_more(aws: Account) -> None:
         assert "only an ACTIVE one may connect. No listener now" in panel._silence.value
         assert not panel.listening.disabled
 
-    ready(aws)
+    ready(both_ways)
     asyncio.run(press())
 
 
-def test_without_the_button_it_listens_no_more(aws: Account) -> None:
+def test_without_the_button_it_listens_no_more(inside: Account) -> None:
     async def press() -> None:
-        panel = panels.button(aws)
+        panel = panels.button(inside)
         await panel.press()
         await panel.next()
-        certificate.retire(aws, "my-button")
-        thing.remove(aws.iot, "my-button")
+        certificate.retire(inside, "my-button")
+        thing.remove(inside.iot, "my-button")
         await panel.press()
         assert "register it first" in message(panel)
         assert not panel.listening.disabled and not panel._listening.open
         assert "listens on" not in panel._silence.value
 
-    ready(aws)
+    ready(inside)
     asyncio.run(press())
 
 
-def test_it_listens_to_the_button_that_is_there_when_pressed(aws: Account) -> None:
+def test_it_listens_to_the_button_that_is_there_when_pressed(inside: Account) -> None:
     async def press() -> list[str]:
-        panel = panels.button(aws)
+        panel = panels.button(inside)
         await panel.press()
         await panel.next()
-        certificate.retire(aws, "my-button")
-        thing.remove(aws.iot, "my-button")
-        thing.register(aws.iot, "my-button", serial="G030JF053216F1BS")
-        rights = least_privilege(aws.region, aws.number, "G030JF053216F1BS", client_id="my-button")
-        policy.put_in_force(aws.iot, "my-button-policy", rights)
-        certificate.issue(aws, "my-button", "my-button-policy")
+        certificate.retire(inside, "my-button")
+        thing.remove(inside.iot, "my-button")
+        thing.register(inside.iot, "my-button", serial="G030JF053216F1BS")
+        rights = least_privilege(
+            inside.region, inside.number, "G030JF053216F1BS", client_id="my-button"
+        )
+        policy.put_in_force(inside.iot, "my-button-policy", rights)
+        certificate.issue(inside, "my-button", "my-button-policy")
         await panel.press()
         await panel.next(2)
         panel._listening.stop()
         return [each.topic for each in panel.arrived]
 
-    ready(aws)
+    ready(inside)
     topics = asyncio.run(press())
     assert topics == ["iotbutton/G030JF055364XVRB", "iotbutton/G030JF053216F1BS"]
 
@@ -242,11 +246,11 @@ def test_where_to_read_on_is_shown(inside: Account) -> None:
     )
 
 
-def test_it_shows_what_no_button_would_send(aws: Account) -> None:
+def test_it_shows_what_no_button_would_send(inside: Account) -> None:
     async def listen() -> str:
-        panel = panels.button(aws)
+        panel = panels.button(inside)
         await panel.listen()
-        data = conftest.client(aws, "iot-data")
+        data = conftest.client(inside, "iot-data")
         for odd in (b"gr\xc3\xbcezi <b>", b'{"clickType": "\\ud800"}', b'{"clickType": [1]}'):
             await asyncio.to_thread(data.publish, topic=panel._listening.topic, qos=1, payload=odd)
         await panel.next(3)
@@ -254,7 +258,7 @@ def test_it_shows_what_no_button_would_send(aws: Account) -> None:
         panel._listening.stop()
         return str(panel._messages.value)
 
-    ready(aws)
+    ready(inside)
     shown = asyncio.run(listen())
     assert "<strong>A message</strong> on iotbutton/" in shown
     assert "grüezi &lt;b&gt;" in shown and "<strong>[1]</strong>" in shown
@@ -262,10 +266,10 @@ def test_it_shows_what_no_button_would_send(aws: Account) -> None:
 
 
 def test_when_a_message_cannot_be_shown_it_says_so(
-    aws: Account, monkeypatch: pytest.MonkeyPatch
+    inside: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def press() -> str:
-        panel = panels.button(aws)
+        panel = panels.button(inside)
         await panel.press()
         async with asyncio.timeout(ARRIVES):
             while panel._listening.open:
@@ -273,27 +277,27 @@ def test_when_a_message_cannot_be_shown_it_says_so(
         assert not panel.listening.disabled
         return str(panel._silence.value)
 
-    ready(aws)
+    ready(inside)
     monkeypatch.setattr(ButtonPanel, "show_arrival", lambda *_: 1 / 0)
     assert "ZeroDivisionError: division by zero. No listener now" in asyncio.run(press())
 
 
-def test_it_listens_again_after_its_connection_was_cut(aws: Account) -> None:
+def test_it_listens_again_after_its_connection_was_cut(inside: Account) -> None:
     async def press() -> None:
-        panel = panels.button(aws)
+        panel = panels.button(inside)
         await panel.press()
         await panel.next()
-        closing.clean_up(aws)  # takes the listener's certificate, too
+        closing.clean_up(inside)  # takes the listener's certificate, too
         async with asyncio.timeout(ARRIVES):
             while "could not stay connected" not in panel._silence.value:
                 await asyncio.sleep(0.05)
         assert not panel.listening.disabled
-        ready(aws)
+        ready(inside)
         await panel.press()
         await panel.next(2)
         panel._listening.stop()
 
-    ready(aws)
+    ready(inside)
     asyncio.run(press())
 
 

@@ -36,9 +36,9 @@ def everything(aws: Account) -> Any:
     return in_process.holdings(), lessons.left_over(), aws.ledger.ids()
 
 
-def test_a_press_arrives_and_then_all_of_it_is_gone(aws: Account) -> None:
+def test_a_press_arrives_and_then_all_of_it_is_gone(both_ways: Account) -> None:
     async def press() -> None:
-        trial = made(aws)
+        trial = made(both_ways)
         trial.single.click()
         arrived = await trial.next()
         assert arrived.topic == "iotbutton/G030JF055364XVRB"
@@ -56,10 +56,10 @@ def test_a_press_arrives_and_then_all_of_it_is_gone(aws: Account) -> None:
         assert GONE in message(trial)
         assert len(trial.arrived) == 1
 
-    before = state(aws)
+    before = state(both_ways)
     asyncio.run(press())
-    assert state(aws) == before == [[], [], [], []]
-    assert closing.inventory(aws).empty
+    assert state(both_ways) == before == [[], [], [], []]
+    assert closing.inventory(both_ways).empty
 
 
 def test_a_press_that_is_under_way_makes_nothing_after_the_removal(
@@ -165,19 +165,19 @@ def test_a_certificate_of_its_own_goes_though_nothing_shows_whose_it_is(inside: 
     assert everything(inside) == before
 
 
-def test_a_listener_s_certificate_of_later_goes_too(aws: Account) -> None:
+def test_a_listener_s_certificate_of_later_goes_too(inside: Account) -> None:
     async def press() -> None:
-        trial = made(aws)
-        certificate.retire(aws, "my-trial-listener")
+        trial = made(inside)
+        certificate.retire(inside, "my-trial-listener")
         await trial.press()
         later = trial._listening.certificate_id
-        arn = aws.arn("cert", later)
-        aws.iot.detach_policy(policyName="my-trial-listener-policy", target=arn)
-        aws.iot.detach_thing_principal(thingName="my-trial-listener", principal=arn)
-        folder = aws.key_folder / "my-trial-listener"
+        arn = inside.arn("cert", later)
+        inside.iot.detach_policy(policyName="my-trial-listener-policy", target=arn)
+        inside.iot.detach_thing_principal(thingName="my-trial-listener", principal=arn)
+        folder = inside.key_folder / "my-trial-listener"
         folder.rename(folder.with_name("renamed"))
         assert repr(trial.remove()) == ALL_GONE
-        assert certificate.find(aws.iot, later) is None
+        assert certificate.find(inside.iot, later) is None
 
     asyncio.run(press())
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import conftest
 import in_process
+import lessons
 import nbformat
 import pytest
 from cells import run_notebook
@@ -51,16 +52,17 @@ def as_aws(sandbox: Account) -> Account:
 
 
 @pytest.fixture(scope="module")
-def recorded(state_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorder:
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorder:
     """Every call of the four notebooks, run as they are on either target."""
     recorder = Recorder()
     for target in TARGETS:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("IOT_TUTORIAL_STATE_DIR", str(state_dir))
+        with pytest.MonkeyPatch.context() as patch, lessons.few_keys(patch):
+            in_process.empty()
+            patch.setenv("IOT_TUTORIAL_SANDBOX", "inside")
+            patch.setenv("IOT_TUTORIAL_STATE_DIR", str(in_process.folder()))
             patch.setenv("IOT_TUTORIAL_LEARNER", "zoe")
             patch.chdir(tmp_path_factory.mktemp(target))
             sandbox = account.connect()
-            conftest.reset(sandbox)
             aws = recorder.follow(sandbox if target == "sandbox" else as_aws(sandbox))
             patch.setattr(account, "connect", lambda aws=aws: aws)
             asyncio.run(run_notebooks())
