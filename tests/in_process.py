@@ -61,10 +61,10 @@ def empty() -> None:
     iot_backends[ACCOUNT][REGION].reset()
 
 
-def client(application: Application | None = None) -> Any:
+def client(application: Application | None = None, service: str = "iot") -> Any:
     """A boto3 client whose requests go to *application*, and never to a socket."""
     made = boto3.client(
-        "iot",
+        service,
         endpoint_url=NOWHERE,
         region_name=REGION,
         aws_access_key_id="in-process",

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
-import boto3
 import broker_support
+import conftest
 import lessons
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -246,25 +246,13 @@ def test_a_listener_may_be_left_alone(
 def test_a_device_that_takes_nothing_is_sent_no_more(here: Account, ear: Device, qos: int) -> None:
     """It gets the rest when it takes again; at QoS 0 it says nothing that would set that off."""
     with button.listen(ear, ear.topic) as arrived:
-        data = data_client(here)
+        data = conftest.client(here, "iot-data")
         for _ in range(40):
             data.publish(topic=ear.topic, qos=qos, payload=b"x" * 10_000)
         sock = arrived._connection.client.socket()
         assert isinstance(sock, MemorySocket)
         assert sock._link.waiting < 100_000
         assert [len(arrived.next().payload["text"]) for _ in range(40)] == [10_000] * 40
-
-
-def data_client(here: Account) -> Any:
-    made = boto3.client(
-        "iot-data",
-        endpoint_url="http://127.0.0.1:1",
-        region_name=here.region,
-        aws_access_key_id="x",
-        aws_secret_access_key="x",
-    )
-    here.line.carry(made)
-    return made
 
 
 # Several processes, one account.

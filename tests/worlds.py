@@ -9,7 +9,6 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import in_process
 from botocore.exceptions import ClientError
 from cryptography import x509
@@ -20,7 +19,6 @@ from moto.iot.models import iot_backends
 
 from helpers import policy
 from sandbox.gaps import certificates, endpoint, things
-from sandbox.inside import NOWHERE, InsideLine
 from sandbox.process import ACCOUNT, REGION
 
 DOCUMENT = policy.to_json(policy.document(policy.statement("iot:Connect", "*")))
@@ -37,20 +35,7 @@ OWN_NAME = policy.to_json(
 @cache
 def clients() -> dict[str, Any]:
     """A boto3 client for each service, whose requests stay in this process."""
-
-    def data_plane(environ: dict[str, Any], start_response: Any) -> Any:
-        signed = environ["HTTP_AUTHORIZATION"].replace("/iot/", "/iotdata/")
-        return in_process.sandbox()(environ | {"HTTP_AUTHORIZATION": signed}, start_response)
-
-    data = boto3.client(
-        "iot-data",
-        endpoint_url=NOWHERE,
-        region_name=REGION,
-        aws_access_key_id="in-process",
-        aws_secret_access_key="in-process",
-    )
-    InsideLine(data_plane).carry(data)
-    return {"iot": in_process.client(), "iot-data": data}
+    return {service: in_process.client(service=service) for service in ("iot", "iot-data")}
 
 
 def prepare() -> list[str]:
