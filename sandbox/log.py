@@ -127,7 +127,11 @@ class _OneLine(logging.Formatter):
     """Writes what went wrong without its traceback, and no line break of a message."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return " ".join(super().format(record).splitlines())
+        # A record keeps how its error was written, for other handlers: theirs has its traceback.
+        kept, record.exc_text = record.exc_text, None
+        line = " ".join(super().format(record).splitlines())
+        record.exc_text = kept
+        return line
 
     def formatException(self, ei: _ExcInfo) -> str:  # noqa: N802  logging's name
         return f"({traceback.format_exception_only(ei[1])[-1].strip()})"

@@ -14,10 +14,12 @@ from unittest.mock import Mock
 
 import broker_support
 import conftest
+import in_process
 import lessons
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from moto.iot.responses import IoTResponse
 
 from helpers import account, button, closing, key_files, policy, thing
 from helpers.account import Account
@@ -363,6 +365,21 @@ def test_its_log_is_in_its_folder_and_in_no_cell(
     assert (tmp_path / "state" / log.NAME).stat().st_mode & 0o777 == 0o600
     opened = [getattr(each, "stream", None) for each in logging.getLogger("sandbox").handlers]
     assert opened == [None]  # JupyterLite stores a file when it is closed
+
+
+def test_its_log_leaves_the_traceback_to_whoever_logs_in_this_process(
+    inside: Account, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(IoTResponse, "list_things", lambda _: 1 / 0)
+    with (
+        caplog.at_level(logging.DEBUG, "sandbox"),
+        pytest.raises(inside.iot.exceptions.InternalFailureException),
+    ):
+        inside.iot.list_things()
+    assert "Traceback" in caplog.text and "1 / 0" in caplog.text
+    line = (in_process.folder() / log.NAME).read_text().splitlines()[-1]
+    assert line.endswith("(ZeroDivisionError: division by zero)")
+    assert "Traceback" not in line
 
 
 # How it is chosen.
