@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -14,6 +15,7 @@ from helpers.account import Account
 from helpers.button import Device, Refused
 from helpers.errors import LessonError
 from helpers.key_files import KeyFiles
+from sandbox.device import TlsLink
 
 NAME, RIGHTS = "my-button", "my-button-policy"
 DOCUMENT = policy.document(policy.statement("iot:Connect", "*"))
@@ -88,7 +90,8 @@ def test_each_says_what_is_gone(aws: Account) -> None:
 
 
 def test_a_damaged_file_is_a_refusal(aws: Account) -> None:
-    device = wire(aws)
+    """The certificate of an authority, which TLS alone reads."""
+    device = wire(replace(aws, link=TlsLink(1)))
     device.files.root_ca.write_text("nothing that is a certificate")
     with pytest.raises(Refused, match="my-button could not connect"):
         button.press(device)
