@@ -20,7 +20,6 @@ LONGEST_FIRST = (
     "test_commands",
     "test_workshop_board",
     "test_sandbox",
-    "test_durable",
 )
 """Else a worker would begin the longest module when the others have nothing left to do."""
 SHOWN = 15

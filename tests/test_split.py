@@ -31,3 +31,4 @@ def test_seconds_are_summed_by_module_and_the_quick_ones_share_a_line() -> None:
 def test_every_long_module_is_there(request: pytest.FixtureRequest) -> None:
     folder = request.path.parent
     assert all((folder / f"{name}.py").exists() for name in split.LONGEST_FIRST)
+    assert len(set(split.LONGEST_FIRST)) == len(split.LONGEST_FIRST)
