@@ -150,8 +150,9 @@ class Inbox:
         try:
             arrived = self._connection.take(self._connection.messages, timeout)
         except Empty:
+            within = f" in {timeout:g} seconds" if self._connection.link.waits else ""
             raise LessonError(
-                f"No message in {timeout:g} seconds. Was the button pressed while you listened?",
+                f"No message{within}. Was the button pressed while you listened?",
                 entry="A message is published, no error comes, and nothing arrives",
             ) from None
         if isinstance(arrived, str):

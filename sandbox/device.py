@@ -7,10 +7,10 @@ from pathlib import Path
 from queue import Queue
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from sandbox.broker.memory import MemoryLink
-
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
+
+    from sandbox.broker.memory import MemoryLink
 
 Item = TypeVar("Item")
 _PORT_SECONDS = 5.0
@@ -159,7 +159,7 @@ class InsideLink:
 class MemorySocket:
     """What an MQTT client takes for its socket."""
 
-    def __init__(self, broker: Broker, link: MemoryLink) -> None:
+    def __init__(self, broker: Broker, link: "MemoryLink") -> None:
         self._broker = broker
         self._link = link
 

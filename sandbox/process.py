@@ -16,7 +16,6 @@ from typing import Any
 from sandbox.errors import SandboxError
 from sandbox.files import has_owners
 from sandbox.line import HttpLine, Sandbox
-from sandbox.locks import only_one
 
 if sys.platform != "emscripten":  # a page of a browser has no other process to ask about
     import psutil
@@ -130,6 +129,8 @@ def find_or_start(folder: Path, *, owner: int | None = None) -> Sandbox:
     Raises:
         SandboxError: it did not start; the message ends with what it said.
     """
+    from sandbox.locks import only_one
+
     prepare(folder)
     try:
         with only_one(folder / "starting.lock", wait=STARTING_TAKES_AT_MOST):
@@ -192,6 +193,8 @@ def serving(folder: Path, *, wait: float = 0) -> Iterator[None]:
     Raises:
         SandboxError: another one does.
     """
+    from sandbox.locks import only_one  # with the first sandbox, not with the lesson's first line
+
     with ExitStack() as held:
         try:
             held.enter_context(only_one(folder / "serving.lock", wait=wait))

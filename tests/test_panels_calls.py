@@ -30,6 +30,7 @@ def aws(inside: Account) -> Account:
 @given(VALUES)
 @example('\n"""')
 @example('\n""""')
+@example("\n\0")
 def test_a_literal_is_read_back_as_it_was(value: object) -> None:
     assert ast.literal_eval(literal(value)) == value
 

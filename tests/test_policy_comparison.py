@@ -783,7 +783,7 @@ OF_CLIENTS = st.lists(
     ),
     max_size=3,
 )
-CLIENTS = ["".join(each) for n in (1, 2) for each in product("abx*", repeat=n)]
+CLIENTS = ["".join(each) for n in (1, 2) for each in product("abx*?", repeat=n)]
 
 
 @settings(LAW, max_examples=40)

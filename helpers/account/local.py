@@ -17,12 +17,13 @@ from helpers.account.learner import checked
 from helpers.account.model import Account
 from helpers.errors import not_connected
 from sandbox import process
-from sandbox.device import DeviceLink, TlsLink
 from sandbox.errors import SandboxError
 from sandbox.line import HttpLine, Line, Sandbox
 
 if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient
+
+    from sandbox.device import DeviceLink
 
 _api_descriptions = cache(Loader)
 """AWS's APIs as botocore reads them from JSON: 0.1 s for each session that does not share them."""
@@ -78,7 +79,7 @@ def open_account(
     sandbox: Sandbox,
     line: Line,
     *,
-    link: DeviceLink | None = None,
+    link: "DeviceLink | None" = None,
     access_key: str = ANY_KEY,
     learner: str = "my",
 ) -> Account:
@@ -92,6 +93,7 @@ def open_account(
         learner: What every name begins with.
     """
     from helpers.account.ledger import record_certificates  # loads with the first connection
+    from sandbox.device import TlsLink
 
     iot = _client(sandbox, access_key)
     line.carry(iot)

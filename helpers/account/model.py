@@ -4,13 +4,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox.device import DeviceLink
 from sandbox.line import Line, Refusal
 
 if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient
 
     from helpers.account.ledger import Ledger
+    from sandbox.device import DeviceLink
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Account:
     """The root certificate that the data endpoint is checked against, PEM."""
     key_folder: Path
     """The folder of the certificates' files; git ignores it."""
-    link: DeviceLink = field(repr=False)
+    link: "DeviceLink" = field(repr=False)
     """How a device reaches the data endpoint."""
     shared: bool
     """Whether others may work in this account, too."""

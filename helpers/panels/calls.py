@@ -116,6 +116,6 @@ def _group(
 
 def _long_text(text: str) -> str:
     # Three quotes in a row, or one at the end, would close the text early: those are escaped.
-    escaped = text.replace("\\", "\\\\").replace("\r", "\\r")
+    escaped = text.replace("\\", "\\\\").replace("\r", "\\r").replace("\0", "\\x00")
     escaped = re.sub(r'"(?="")|"\Z', r"\"", escaped)
     return f'"""{escaped}"""'
