@@ -1,43 +1,38 @@
-"""What test_lite_standins.py asks: of the libraries in its own process, of the stand-ins in another.
+"""What test_lite_standins.py asks, of the libraries and, as a process of its own, of the stand-ins.
 
-Run as a script, it answers questions line by line, in JSON.
+The process answers line by line, in JSON.
 """
 
-import base64
-import functools
+import datetime
 import json
 import sys
-import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import regex
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from werkzeug.exceptions import HTTPException
 
 PEM, DER = serialization.Encoding.PEM, serialization.Encoding.DER
 SPKI = serialization.PublicFormat.SubjectPublicKeyInfo
-HASHES = {each().name: each() for each in (hashes.SHA1, hashes.SHA256, hashes.SHA384, hashes.SHA512)}
+HASHES = {"sha1": hashes.SHA1(), "sha256": hashes.SHA256(), "sha384": hashes.SHA384()}
+HASHES |= {"sha224": hashes.SHA224(), "sha512": hashes.SHA512()}
 
 
-def outcome(call: Callable[..., Any], *given: Any) -> Any:
-    """What a call returns, or the class of its error; each kind of ValueError counts as one."""
+def outcome(call: Callable[[], Any]) -> Any:
+    """What a call returns, or the class of its error; every kind of ValueError is one."""
     try:
-        return call(*given)
+        return call()
     except ValueError:
-        return "raises ValueError"
-    except Exception as error:
-        return f"raises {type(error).__name__}"
-
-
-def told(call: Callable[..., Any], *given: Any) -> Any:
-    """What a call of the sandbox returns, or its error with its sentence."""
-    try:
-        return call(*given)
-    except Exception as error:
-        return f"raises {type(error).__name__}: {error}"
+        return "ValueError"
+    except (TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
+        return type(error).__name__
 
 
 def name(found: x509.Name) -> list[Any]:
@@ -50,11 +45,12 @@ def digest(signed: Any) -> str | None:
 
 
 def public(key: Any) -> list[Any]:
+    kind = type(key).__name__
     if isinstance(key, rsa.RSAPublicKey):
-        return ["RSA", key.key_size, key.public_bytes(PEM, SPKI).decode()]
+        return [kind, key.key_size, key.public_bytes(PEM, SPKI).decode()]
     if isinstance(key, ec.EllipticCurvePublicKey):
-        return [type(key).__name__, key.curve.name, key.public_bytes(PEM, SPKI).decode()]
-    return [type(key).__name__]
+        return [kind, key.curve.name, key.public_bytes(PEM, SPKI).decode()]
+    return [kind]
 
 
 def certificate(found: x509.Certificate) -> dict[str, Any]:
@@ -64,7 +60,7 @@ def certificate(found: x509.Certificate) -> dict[str, Any]:
         "from": found.not_valid_before_utc.isoformat(),
         "until": found.not_valid_after_utc.isoformat(),
         "serial": found.serial_number,
-        "digest": outcome(digest, found),
+        "digest": outcome(lambda: digest(found)),
         "key": outcome(lambda: public(found.public_key())),
         "id": found.fingerprint(hashes.SHA256()).hex(),
         "pem": found.public_bytes(PEM).decode(),
@@ -72,49 +68,199 @@ def certificate(found: x509.Certificate) -> dict[str, Any]:
     }
 
 
-def read_certificate(pem: str) -> Any:
-    return outcome(lambda: certificate(x509.load_pem_x509_certificate(unpacked(pem))))
-
-
-def read_certificates(pem: str) -> Any:
-    return outcome(lambda: [certificate(one) for one in x509.load_pem_x509_certificates(unpacked(pem))])
-
-
 def csr(found: x509.CertificateSigningRequest) -> dict[str, Any]:
     return {
         "subject": outcome(lambda: name(found.subject)),
-        "digest": outcome(digest, found),
+        "digest": outcome(lambda: digest(found)),
         "key": outcome(lambda: public(found.public_key())),
         "valid": outcome(lambda: found.is_signature_valid),
         "pem": found.public_bytes(PEM).decode(),
     }
 
 
-def read_csr(pem: str) -> Any:
-    return outcome(lambda: csr(x509.load_pem_x509_csr(unpacked(pem))))
+def read_certificate(text: str) -> Any:
+    return outcome(lambda: certificate(x509.load_pem_x509_certificate(text.encode("latin-1"))))
 
 
-def read_key(pem: str, unchecked: bool) -> Any:
-    load = functools.partial(
-        serialization.load_pem_private_key,
-        password=None,
-        unsafe_skip_rsa_key_validation=unchecked,
+def read_certificates(text: str) -> Any:
+    return outcome(
+        lambda: [
+            certificate(each) for each in x509.load_pem_x509_certificates(text.encode("latin-1"))
+        ]
     )
-    return outcome(lambda: public(load(unpacked(pem)).public_key()))
 
 
-def packed(content: bytes) -> str:
-    return base64.b64encode(content).decode()
+def read_csr(text: str) -> Any:
+    return outcome(lambda: csr(x509.load_pem_x509_csr(text.encode("latin-1"))))
 
 
-def unpacked(text: str) -> bytes:
-    return base64.b64decode(text)
+def load(text: str, **options: bool) -> Any:
+    return serialization.load_pem_private_key(text.encode("latin-1"), None, **options)
+
+
+def read_key(text: str) -> Any:
+    return outcome(lambda: public(load(text, unsafe_skip_rsa_key_validation=True).public_key()))
+
+
+def read_sound_key(text: str) -> Any:
+    return outcome(lambda: public(load(text).public_key()))
+
+
+def read_name(text: str) -> Any:
+    return outcome(lambda: name(x509.Name.from_rfc4514_string(text)))
+
+
+def make_key() -> str:
+    made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return rewrite_key(made)
+
+
+def rewrite_key(key: Any) -> str:
+    """Write a private key, which is given as it is or as text."""
+    form = serialization.PrivateFormat.TraditionalOpenSSL
+    key = load(key) if isinstance(key, str) else key
+    return key.private_bytes(PEM, form, serialization.NoEncryption()).decode()
+
+
+def make_certificate(key: str, subject: str, seconds: list[int], critical: bool, ca: bool) -> str:
+    """Make one; it is valid between two moments, in seconds since 1970."""
+    private = load(key, unsafe_skip_rsa_key_validation=True)
+    whom = x509.Name.from_rfc4514_string(subject)
+    since, until = (datetime.datetime.fromtimestamp(each, datetime.UTC) for each in seconds)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(whom)
+        .issuer_name(x509.Name.from_rfc4514_string("CN=issuer"))
+        .public_key(private.public_key())
+        .serial_number(4711)
+        .not_valid_before(since)
+        .not_valid_after(until.replace(tzinfo=None))
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=critical)
+        .sign(private, hashes.SHA256())
+    )
+    return made.public_bytes(PEM).decode()
+
+
+def make_csr(key: str, subject: str, algorithm: str) -> str:
+    request = x509.CertificateSigningRequestBuilder()
+    request = request.subject_name(x509.Name.from_rfc4514_string(subject))
+    private = load(key, unsafe_skip_rsa_key_validation=True)
+    return request.sign(private, HASHES[algorithm]).public_bytes(PEM).decode()
+
+
+def sign(key: str, text: str, algorithm: str) -> str:
+    private = load(key, unsafe_skip_rsa_key_validation=True)
+    elliptic = isinstance(private, ec.EllipticCurvePrivateKey)
+    return private.sign(text.encode(), *way(elliptic, algorithm)).hex()
+
+
+def way(elliptic: bool, algorithm: str) -> list[Any]:
+    """How a key signs."""
+    if elliptic:
+        return [ec.ECDSA(HASHES[algorithm])]
+    return [padding.PKCS1v15(), HASHES[algorithm]]
+
+
+def verify(pem: str, signature: str, text: str, algorithm: str) -> bool:
+    """Tell whether the key of a certificate takes a signature."""
+    key, given = x509.load_pem_x509_certificate(pem.encode()).public_key(), bytes.fromhex(signature)
+    elliptic = isinstance(key, ec.EllipticCurvePublicKey)
+    try:
+        key.verify(given, text.encode(), *way(elliptic, algorithm))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def same_key(one: str, other: str) -> bool:
+    """Tell whether two certificates have one key, as the exercises ask."""
+    keys = [x509.load_pem_x509_certificate(each.encode()).public_key() for each in (one, other)]
+    return bool(keys[0] == keys[1])
+
+
+def matches(pattern: str, text: str) -> bool:
+    return regex.fullmatch(pattern, text) is not None
+
+
+def primes(numbers: list[int]) -> list[int]:
+    """Those that the stand-in takes for primes; the library has no such question."""
+    from cryptography import keys
+
+    return [each for each in numbers if keys._is_prime(each)]
+
+
+def loaded() -> list[str]:
+    """Where the libraries that are asked come from, and whether any of them is compiled."""
+    compiled = [each for each in sys.modules if each.endswith(("_rust", "_regex"))]
+    return [str(x509.__file__), str(regex.__file__), *compiled]
+
+
+def all_matches(pattern: str, texts: list[str]) -> list[bool]:
+    return [matches(pattern, each) for each in texts]
+
+
+def found(pattern: str, characters: str) -> str:
+    return "".join(each for each in characters if matches(pattern, each))
+
+
+@cache
+def gaps() -> Any:
+    from sandbox.gaps import certificates  # it takes most of a second
+
+    return certificates
+
+
+def told(call: Callable[[], Any]) -> Any:
+    """What the sandbox does, or the sentence of its refusal."""
+    try:
+        return outcome(call)
+    except HTTPException as refusal:
+        return f"{type(refusal).__name__}: {refusal}"
+
+
+def registered(pem: str) -> Any:
+    return told(lambda: certificate(gaps()._read(pem)))
+
+
+def issued(pem: str) -> Any:
+    """What is the same in every certificate that is issued for a request."""
+
+    def known() -> Any:
+        made = certificate(x509.load_pem_x509_certificate(gaps().issue_for(pem).encode()))
+        return [made[part] for part in ("subject", "issuer", "until", "digest", "key")]
+
+    return told(known)
+
+
+def described(pem: str) -> Any:
+    from helpers.certificate import describe
+
+    return told(lambda: str(describe(pem)))
+
+
+def named(pem: str) -> Any:
+    from sandbox.registry import certificate_names
+
+    return told(lambda: certificate_names(pem))
+
+
+def filed(pem: str, key: str) -> Any:
+    """What the lesson makes of a folder's files."""
+    from helpers.key_files import KeyFiles
+
+    with TemporaryDirectory() as folder:
+        files = KeyFiles(Path(folder))
+        files.certificate.write_bytes(pem.encode("latin-1"))
+        files.private_key.write_bytes(key.encode("latin-1"))
+        found = told(files.computed_public_key)
+        return [files.known_id, found if found is None or isinstance(found, str) else public(found)]
 
 
 def main() -> None:
     for line in sys.stdin:
         question, *given = json.loads(line)
-        print(json.dumps(globals()[question](*given)), flush=True)
+        sys.stdout.write(json.dumps(globals()[question](*given)) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,46 +1,52 @@
 """Stand in for the package regex, where it has no wheel: in a browser's Pyodide.
 
-The sandbox asks it for one thing: does a text match one of AWS's patterns, which are Java's? What
-Python's re lacks of it, or takes in another way, is spelled out for the characters at hand.
+The sandbox asks it for one thing: does a text match one of AWS's patterns, which are Java's? The
+sets that Python's re lacks, or takes in another way, are spelled out for the characters at hand.
 """
 
 import re
-import unicodedata
 from collections.abc import Callable
+from unicodedata import category
 
-_MEMBERS: dict[str, Callable[[str], bool]] = {
-    "p{L}": lambda char: unicodedata.category(char)[0] == "L",
-    "p{N}": lambda char: unicodedata.category(char)[0] == "N",
-    "p{Z}": lambda char: unicodedata.category(char)[0] == "Z",
-    "p{C}": lambda char: unicodedata.category(char)[0] == "C",
-    "p{Cntrl}": lambda char: unicodedata.category(char) == "Cc",
-    "p{Digit}": lambda char: unicodedata.category(char) == "Nd",
+_SETS: dict[str, Callable[[str], bool]] = {
+    "p{L}": lambda char: category(char)[0] == "L",
+    "p{N}": lambda char: category(char)[0] == "N",
+    "p{Z}": lambda char: category(char)[0] == "Z",
+    "p{C}": lambda char: category(char)[0] == "C",
+    "p{Cntrl}": lambda char: category(char) == "Cc",
+    "p{Digit}": lambda char: category(char) == "Nd",
     "p{Upper}": str.isupper,
-    "p{Graph}": lambda char: unicodedata.category(char) not in ("Cc", "Cn", "Cs", "Zs", "Zl", "Zp"),
+    "p{Graph}": lambda char: category(char)[0] != "Z" and category(char) not in ("Cc", "Cn", "Cs"),
     "s": lambda char: char.isspace() and char not in "\x1c\x1d\x1e\x1f",
-    "w": lambda char: char == "_" or unicodedata.category(char)[0] in "LMN",
+    "w": lambda char: (
+        category(char) in ("Nd", "Nl", "Pc")
+        or category(char)[0] in "LM"
+        or char.isupper()
+        or char.islower()
+        or char in "\u200c\u200d"
+    ),
 }
-_TOKEN = re.compile(r"\\([pP]\{\w+\}|[swSW])|\\.|\[\^?\]?|\]|[^\\]", re.DOTALL)
+_TOKEN = re.compile(r"\\(p\{\w+\}|[swSW])|\\?.", re.DOTALL)
 
 
 def fullmatch(pattern: str, string: str) -> re.Match[str] | None:
     """Match a whole text.
 
     Raises:
-        KeyError: the pattern names a set of characters that is not known here.
+        KeyError: the pattern has a set that is not known here.
     """
-    characters = sorted({*map(chr, range(128)), *string})  # so that no set is empty
-    spelled, inside = [], False
+    characters = sorted({*map(chr, range(128)), *string})  # ASCII, so that no set is empty
+    spelled, in_brackets = [], False
     for token in _TOKEN.finditer(pattern):
-        text = token[0]
-        if token[1]:
-            name = token[1][0].lower() + token[1][1:]
-            wanted = token[1][0].islower()
-            text = "".join(re.escape(char) for char in characters if _MEMBERS[name](char) is wanted)
-            text = text if inside else f"[{text}]"
-        elif text[0] == "[":
-            inside = True
-        elif text == "]":
-            inside = False
+        text, name = token[0], token[1]
+        if name:
+            wanted, has = (
+                name.islower() or name[0] == "p",
+                _SETS[name if name[0] == "p" else name.lower()],
+            )
+            text = "".join(re.escape(char) for char in characters if has(char) is wanted)
+            text = text if in_brackets else f"[{text}]"
+        elif text in "[]":
+            in_brackets = text == "["
         spelled.append(text)
     return re.fullmatch("".join(spelled), string)

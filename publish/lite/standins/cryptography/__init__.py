@@ -1,9 +1,10 @@
 """Stand in for the library cryptography, where it has no wheel: in a browser's Pyodide.
 
-It holds what the lesson, the sandbox and moto's IoT ask of the library, under the library's own
-names, whose documentation says what each does (https://cryptography.io); the tests compare the two,
-damaged input included. No more than that: it keeps no secret from whoever can measure time.
+It holds what the lesson, the sandbox and moto's IoT ask of the library, and no more, under the
+library's names, whose documentation says what each does: https://cryptography.io. What it takes and
+refuses, damaged input included, the tests compare with the library. It keeps no secret from whoever
+can measure how long it takes.
 
-DER is read here, because the packages that read it take more than the library does: pyasn1 and
-asn1crypto (whose last release is of March 2022) accept BER. Elliptic curves come from ecdsa.
+Elliptic curves come from the package ecdsa. DER is read here: asn1crypto (last released in March
+2022) and pyasn1 let pass what the library refuses, and take longer to import than all of this.
 """

@@ -1,6 +1,6 @@
 """Read and write DER, the bytes of keys and certificates, and PEM, their text.
 
-Reading is strict: what DER does not allow is a ValueError, as it is in the library.
+Reading is strict: what is not DER is a ValueError, as it is in the library.
 
 Source: https://www.itu.int/rec/T-REC-X.690 and https://www.rfc-editor.org/rfc/rfc7468
 """
@@ -11,20 +11,22 @@ from datetime import UTC, datetime
 
 BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = range(1, 7)
 UTC_TIME, GENERALIZED_TIME, SEQUENCE, SET = 0x17, 0x18, 0x30, 0x31
-_SPACE = re.compile(r"[^\S\x1c-\x1f]")
-
-
-def context(number: int) -> int:
-    """Return the tag of a field that its sequence marks with a number, as ``[0] EXPLICIT``."""
-    return 0xA0 | number
+FIELD_0, FIELD_1, FIELD_3 = 0xA0, 0xA1, 0xA3
+"""The tags of fields that their sequence numbers, as ``[0] EXPLICIT``."""
+# Five dashes, not six, as the library has it; the end of another block may stand before them.
+_BLOCK = re.compile(
+    rb"(?:(?<!-)|(?<=[^-]-----))-----BEGIN (.*?)-----[ \t\n\r]*(.*?)(?<!-)-----END (.*?)-----",
+    re.DOTALL,
+)
 
 
 def write(tag: int, *parts: bytes) -> bytes:
     """Write one element that holds *parts*, one after the other."""
     content = b"".join(parts)
+    if len(content) < 0x80:
+        return bytes([tag, len(content)]) + content
     length = len(content).to_bytes((len(content).bit_length() + 7) // 8)
-    head = length or b"\0" if len(content) < 0x80 else bytes([0x80 | len(length)]) + length
-    return bytes([tag]) + head + content
+    return bytes([tag, 0x80 | len(length)]) + length + content
 
 
 def write_integer(number: int) -> bytes:
@@ -42,18 +44,11 @@ def write_oid(dotted: str) -> bytes:
     return write(OID, content)
 
 
-def write_bits(content: bytes) -> bytes:
-    """Write a bit string of whole bytes."""
-    return write(BIT_STRING, b"\0", content)
-
-
 def write_time(moment: datetime) -> bytes:
-    """Write a moment of a certificate's validity; one without a time zone is taken for UTC."""
-    if moment.tzinfo:
-        moment = moment.astimezone(UTC)
-    if moment.year < 2050:
-        return write(UTC_TIME, f"{moment:%y%m%d%H%M%SZ}".encode())
-    return write(GENERALIZED_TIME, f"{moment:%Y%m%d%H%M%SZ}".encode())
+    """Write a moment of a certificate's validity; one without a time zone counts as UTC."""
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment
+    tag, form = (UTC_TIME, "%y") if moment.year < 2050 else (GENERALIZED_TIME, "%Y")
+    return write(tag, moment.strftime(f"{form}%m%d%H%M%SZ").encode())
 
 
 class Reader:
@@ -70,25 +65,31 @@ class Reader:
         whole.end()
         return fields
 
-    def end(self) -> None:
-        """Make sure that nothing follows."""
-        if self.more():
-            raise ValueError("there is more than there should be")
-
     def more(self) -> bool:
         """Tell whether there is a next element."""
         return self.at < len(self.data)
 
+    def end(self) -> None:
+        """Make sure that there is no next element."""
+        if self.more():
+            raise ValueError("there is more than there should be")
+
+    def byte(self) -> int:
+        """Return the next byte."""
+        self.at += 1
+        if self.at > len(self.data):
+            raise ValueError("it ends too early")
+        return self.data[self.at - 1]
+
     def element(self) -> tuple[int, bytes, bytes]:
         """Return the next element: its tag, its content, and all of it."""
-        start, tag, length = self.at, self._byte(), self._byte()
+        start, tag, length = self.at, self.byte(), self.byte()
         if tag & 0x1F == 0x1F or length == 0x80 or length > 0x84:
-            raise ValueError("no such tag or length")
+            raise ValueError("there is no such tag or length")
         if length > 0x80:
-            size, length = length & 0x7F, 0
-            for _ in range(size):
-                length = length << 8 | self._byte()
-            if length < 0x80 or length.bit_length() <= 8 * (size - 1):
+            octets = bytes(self.byte() for _ in range(length & 0x7F))
+            length = int.from_bytes(octets)
+            if octets[0] == 0 or length < 0x80:
                 raise ValueError("the length has a shorter form")
         self.at += length
         if self.at > len(self.data):
@@ -120,7 +121,8 @@ class Reader:
         """Return the next element, a number."""
         content = self.read(INTEGER)
         number = int.from_bytes(content, signed=True)
-        if not content or len(content) != (number ^ number >> 8 * len(content)).bit_length() // 8 + 1:
+        shortest = (number if number >= 0 else ~number).bit_length() // 8 + 1
+        if len(content) != shortest:
             raise ValueError("the number has another form")
         return number
 
@@ -132,18 +134,16 @@ class Reader:
 
     def oid(self) -> str:
         """Return the next element, an object identifier, as ``2.5.4.3``."""
-        arcs, arc, start = [], 0, True
-        for byte in (content := self.read(OID)):
-            if start and byte == 0x80:
-                raise ValueError("an arc begins with nothing")
-            arc, start = arc << 7 | byte & 0x7F, byte < 0x80
-            if start:
-                arcs.append(arc)
-                arc = 0
-        if not content or not start:
-            raise ValueError("the object identifier is not whole")
+        content = self.read(OID)
+        if not re.fullmatch(rb"((?!\x80)[\x80-\xff]*[\0-\x7f])+", content):
+            raise ValueError("that is no object identifier")
+        arcs = [0]
+        for byte in content:
+            arcs[-1] = arcs[-1] << 7 | byte & 0x7F
+            if byte < 0x80:
+                arcs.append(0)
         first = min(arcs[0] // 40, 2)
-        return ".".join(map(str, (first, arcs[0] - 40 * first, *arcs[1:])))
+        return ".".join(map(str, (first, arcs[0] - 40 * first, *arcs[1:-1])))
 
     def bits(self, tag: int = BIT_STRING) -> bytes:
         """Return the next element, a bit string; bits that are not there count as zero."""
@@ -155,18 +155,12 @@ class Reader:
     def time(self) -> datetime:
         """Return the next element, a moment of a certificate's validity, in UTC."""
         tag, content, _ = self.element()
-        digits, kind = content[:-1].decode("ascii"), (tag, len(content), content[-1:])
-        if kind not in ((UTC_TIME, 13, b"Z"), (GENERALIZED_TIME, 15, b"Z")) or not digits.isdigit():
-            raise ValueError("that is no time")
         if tag == UTC_TIME:
-            digits = ("19" if digits >= "5" else "20") + digits
-        return datetime(*map(int, re.findall("^....|..", digits)), tzinfo=UTC)  # type: ignore[arg-type]
-
-    def _byte(self) -> int:
-        if not self.more():
-            raise ValueError("it ends too early")
-        self.at += 1
-        return self.data[self.at - 1]
+            content = (b"19" if content >= b"5" else b"20") + content
+        if tag not in (UTC_TIME, GENERALIZED_TIME) or not re.fullmatch(rb"\d{14}Z", content):
+            raise ValueError("that is no time")
+        year, month, day, hour, minute, second = map(int, re.findall(rb"^\d{4}|\d\d", content))
+        return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
 
 
 def armor(label: str, der: bytes) -> bytes:
@@ -180,40 +174,19 @@ def unarmor(pem: bytes) -> list[tuple[str, bytes, bytes]]:
     """Return each block of a PEM text: its label, its headers, what it holds.
 
     Raises:
-        ValueError: there is no block, or one is damaged.
+        ValueError: there is none, or one is damaged.
     """
-    found, at = [], 0
-    while (begin := _until(pem, at, b"-----BEGIN ")) and (label := _until(pem, begin, b"-----")):
-        payload, end = _until(pem, label, b"-----END "), 0
-        if not payload or not (end := _until(pem, payload, b"-----")):
-            break
-        headers, gap, text = pem[label : payload - 9].lstrip(b" \t\n\r").partition(b"\n\n")
-        if not gap:
-            headers, gap, text = headers.partition(b"\r\n\r\n")
-        headers, text = (headers, text) if gap else (b"", headers)
-        name, at = pem[begin : label - 5].decode(), end
-        if pem[payload : end - 5] != name.encode() or not name:
-            raise ValueError("The PEM text begins and ends with other words.")
-        if any(b":" not in line for line in headers.splitlines()):
-            raise ValueError("The PEM text has a line that is no header.")
-        base64_text = _SPACE.sub("", text.decode())
-        content = base64.b64decode(base64_text, validate=True)
-        if base64.b64encode(content).decode() != base64_text:
+    found = []
+    for begin, payload, end in _BLOCK.findall(pem):
+        gap = b"\n\n" if b"\n\n" in payload else b"\r\n\r\n"
+        headers, _, data = payload.partition(gap) if gap in payload else (b"", b"", payload)
+        if not begin or begin != end or any(b":" not in line for line in headers.splitlines()):
+            raise ValueError("The PEM text is damaged.")
+        text = "".join(data.decode().split())
+        content = base64.b64decode(text, validate=True)
+        if base64.b64encode(content).decode() != text:
             raise ValueError("The PEM text is not base64.")
-        found.append((name, headers, content))
+        found.append((begin.decode(), headers, content))
     if not found:
         raise ValueError("Unable to load PEM file.")
     return found
-
-
-def _until(text: bytes, at: int, marker: bytes) -> int:
-    """Return where the next *marker* ends; 0 where there is none.
-
-    After part of a marker the library begins anew: six dashes in place of five hide it.
-    """
-    found = 0
-    for index in range(at, len(text)):
-        found = found + 1 if text[index] == marker[found] else 0
-        if found == len(marker):
-            return index + 1
-    return 0

@@ -1,9 +1,11 @@
-"""RSA keys, made and used with Python's own numbers; elliptic keys, by the package ecdsa."""
+"""RSA keys, made and used with Python's own numbers; public elliptic keys, by the package ecdsa."""
+
+# ruff: noqa: D102
 
 import hashlib
 import math
+import re
 import secrets
-from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from enum import Enum, auto
 from functools import cache
@@ -22,17 +24,30 @@ OTHERS = {
     "1.3.101.112": "Ed25519PublicKey",
     "1.3.101.113": "Ed448PublicKey",
 }
-DIGESTS = {
-    "sha1": "1.3.14.3.2.26",
-    "sha224": "2.16.840.1.101.3.4.2.4",
-    "sha256": "2.16.840.1.101.3.4.2.1",
-    "sha384": "2.16.840.1.101.3.4.2.2",
-    "sha512": "2.16.840.1.101.3.4.2.3",
+CURVES = {
+    "1.2.840.10045.3.1.1": "secp192r1",
+    "1.2.840.10045.3.1.7": "secp256r1",
+    "1.3.132.0.10": "secp256k1",
+    "1.3.132.0.33": "secp224r1",
+    "1.3.132.0.34": "secp384r1",
+    "1.3.132.0.35": "secp521r1",
+    "1.3.36.3.3.2.8.1.1.7": "brainpoolP256r1",
+    "1.3.36.3.3.2.8.1.1.11": "brainpoolP384r1",
+    "1.3.36.3.3.2.8.1.1.13": "brainpoolP512r1",
 }
+_PARAMETERS = {
+    EC: rb"\x05\x00|\x06.*",
+    "1.2.840.113549.1.1.10": rb"(\x30.*)?",  # RSASSA-PSS
+    **dict.fromkeys(["1.3.101.110", "1.3.101.111", "1.3.101.112", "1.3.101.113"], b""),
+    **{f"1.2.840.113549.1.1.{arc}": rb"(\x05\x00)?" for arc in (1, 5, 11, 12, 13, 14)},
+    **{f"1.2.840.10045.4.3.{arc}": rb"(\x05\x00)?" for arc in (1, 2, 3, 4)},
+}
+"""Which parameters, in DER, an algorithm may have; what is not listed may have any."""
 PRIME_ROUNDS = 5
-"""Leaves one composite in 2^112: FIPS 186-5, table B.1, for primes of 1024 bits; longer ones need 4.
+"""Leaves one composite in 2^112: FIPS 186-5, table B.1, primes of 1024 bits; longer ones need 4.
 
 Source: https://nvlpubs.nist.gov/nistpubs/FIPS/NIST.FIPS.186-5.pdf"""
+_WINDOW = 4096
 
 
 class Encoding(Enum):
@@ -41,28 +56,25 @@ class Encoding(Enum):
     PEM = auto()
     DER = auto()
 
+    def of(self, label: str, content: bytes) -> bytes:
+        """Return what is written in DER, as text where that is asked for."""
+        return der.armor(label, content) if self is Encoding.PEM else content
+
 
 class PublicFormat(Enum):
-    """The key with its kind, or RSA's own form."""
+    """The key with its kind."""
 
     SubjectPublicKeyInfo = auto()
-    PKCS1 = auto()
 
 
 class PrivateFormat(Enum):
-    """RSA's own form, or the key with its kind."""
+    """RSA's own form."""
 
     TraditionalOpenSSL = auto()
-    PKCS8 = auto()
 
 
 class NoEncryption:
-    """Here, no private key is written behind a password."""
-
-
-def encoded(encoding: Encoding, label: str, content: bytes) -> bytes:
-    """Return what is written in DER, as text where that is asked for."""
-    return der.armor(label, content) if encoding is Encoding.PEM else content
+    """Keys are not written behind a password."""
 
 
 @dataclass(frozen=True)
@@ -74,19 +86,16 @@ class RSAPublicKey:
 
     @property
     def key_size(self) -> int:
-        """How many bits the modulus has."""
         return self.n.bit_length()
 
-    def public_bytes(self, encoding: Encoding, format: PublicFormat) -> bytes:
-        """Write the key."""
+    def public_bytes(self, encoding: Encoding, _format: PublicFormat) -> bytes:
         own = der.write(der.SEQUENCE, der.write_integer(self.n), der.write_integer(self.e))
-        if format is PublicFormat.PKCS1:
-            return encoded(encoding, "RSA PUBLIC KEY", own)
-        whole = der.write(der.SEQUENCE, write_algorithm(RSA), der.write_bits(own))
-        return encoded(encoding, "PUBLIC KEY", whole)
+        bits = der.write(der.BIT_STRING, b"\0", own)
+        return encoding.of("PUBLIC KEY", der.write(der.SEQUENCE, write_algorithm(RSA), bits))
 
-    def verify(self, signature: bytes, data: bytes, _padding: Any, algorithm: HashAlgorithm) -> None:
-        """Raise InvalidSignature where this key's private one has not signed *data*."""
+    def verify(
+        self, signature: bytes, data: bytes, _padding: Any, algorithm: HashAlgorithm
+    ) -> None:
         size, number = (self.key_size + 7) // 8, int.from_bytes(signature)
         if len(signature) != size or number >= self.n:
             raise InvalidSignature
@@ -96,7 +105,7 @@ class RSAPublicKey:
 
 @dataclass(frozen=True, repr=False)  # A secret is not shown by mistake.
 class RSAPrivateKey:
-    """The eight numbers of RFC 8017, appendix A.1.2."""
+    """The eight numbers of https://www.rfc-editor.org/rfc/rfc8017#appendix-A.1.2."""
 
     n: int
     e: int
@@ -107,27 +116,17 @@ class RSAPrivateKey:
     dmq1: int
     iqmp: int
 
-    @property
-    def key_size(self) -> int:
-        """How many bits the modulus has."""
-        return self.n.bit_length()
-
     def public_key(self) -> RSAPublicKey:
-        """Return the public half."""
         return RSAPublicKey(self.n, self.e)
 
-    def private_bytes(self, encoding: Encoding, format: PrivateFormat, _encryption: Any) -> bytes:
-        """Write the key."""
-        own = der.write(der.SEQUENCE, *map(der.write_integer, (0, *astuple(self))))
-        if format is PrivateFormat.TraditionalOpenSSL:
-            return encoded(encoding, "RSA PRIVATE KEY", own)
-        content = der.write_integer(0), write_algorithm(RSA), der.write(der.OCTET_STRING, own)
-        return encoded(encoding, "PRIVATE KEY", der.write(der.SEQUENCE, *content))
+    def private_bytes(self, encoding: Encoding, _format: PrivateFormat, _encryption: Any) -> bytes:
+        numbers = map(der.write_integer, (0, *astuple(self)))
+        return encoding.of("RSA PRIVATE KEY", der.write(der.SEQUENCE, *numbers))
 
     def sign(self, data: bytes, _padding: Any, algorithm: HashAlgorithm) -> bytes:
-        """Sign *data*, with half-sized numbers: four times as fast (RFC 8017, 5.1.2)."""
-        size = (self.key_size + 7) // 8
+        size = (self.n.bit_length() + 7) // 8
         number = int.from_bytes(_padded(data, size, algorithm))
+        # Modulo the two primes: four times as fast as modulo n.
         first, second = pow(number, self.dmp1, self.p), pow(number, self.dmq1, self.q)
         return (second + self.q * ((first - second) * self.iqmp % self.p)).to_bytes(size)
 
@@ -143,65 +142,58 @@ class RSAPrivateKey:
 
 
 def generate_private_key(
-    public_exponent: int = 65537, key_size: int = 2048, backend: None = None
+    public_exponent: int, key_size: int, backend: None = None
 ) -> RSAPrivateKey:
     """Make an RSA key."""
     p = q = 1
-    while (p * q).bit_length() != key_size or math.gcd(public_exponent, (p - 1) * (q - 1)) != 1:
-        # They cannot be so near to each other that the modulus would give them away.
-        p, q = sorted((_prime(key_size // 2), _prime(key_size // 2)), reverse=True)
+    while p == q or math.gcd(public_exponent, (p - 1) * (q - 1)) != 1:
+        p, q = _prime(key_size // 2), _prime(key_size // 2)
     d = pow(public_exponent, -1, math.lcm(p - 1, q - 1))
-    return RSAPrivateKey(
-        p * q, public_exponent, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p)
-    )
-
-
-def _padded(data: bytes, size: int, algorithm: HashAlgorithm) -> bytes:
-    """Return what RSA signs: EMSA-PKCS1-v1_5, RFC 8017, section 9.2."""
-    digest = der.write(der.OCTET_STRING, hashlib.new(algorithm.name, data).digest())
-    content = der.write(der.SEQUENCE, write_algorithm(DIGESTS[algorithm.name]), digest)
-    return b"\0\1" + b"\xff" * (size - len(content) - 3) + b"\0" + content
+    return RSAPrivateKey(p * q, public_exponent, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p))
 
 
 def _prime(bits: int) -> int:
-    """Find a prime whose two highest bits are set, so that two of them make a whole modulus."""
-    window = 4096
+    """Find a prime whose two highest bits are set: two such ones multiply to twice its bits."""
     while True:
         start = secrets.randbits(bits) | 3 << bits - 2 | 1
-        left = bytearray(b"\1") * window  # of start, start + 2, start + 4, ...
+        maybe = bytearray(b"\1") * _WINDOW  # start, start + 2, start + 4, ...
         for prime in _small_primes():
             first = -start % prime * (prime + 1) // 2 % prime
-            left[first::prime] = bytes(len(range(first, window, prime)))
-        for at in range(window):
-            # Nearly every composite fails to the base 2, which is one test in place of five.
-            if left[at] and pow(2, start + 2 * at - 1, start + 2 * at) == 1:
-                if _is_prime(start + 2 * at):
-                    return start + 2 * at
+            maybe[first::prime] = bytes(len(range(first, _WINDOW, prime)))
+        for number in (start + 2 * at for at in range(_WINDOW) if maybe[at]):
+            # Nearly every composite fails to the base 2: one test in place of five.
+            if pow(2, number - 1, number) == 1 and _is_prime(number):
+                return number
 
 
 @cache
 def _small_primes() -> list[int]:
-    """List the odd primes below 2^16: what they divide need not be tested at length."""
-    odd = bytearray(b"\1") * (1 << 15)
+    """List the odd primes below 2^16: trying them first spares nine tests in ten."""
+    odd = bytearray(b"\1") * 2**15
     for number in range(3, 256, 2):
-        odd[number * number // 2 :: number] = bytes(len(range(number * number // 2, 1 << 15, number)))
-    return [2 * at + 1 for at in range(1, 1 << 15) if odd[at]]
+        odd[number**2 // 2 :: number] = bytes(len(range(number**2 // 2, 2**15, number)))
+    return [2 * at + 1 for at in range(1, 2**15) if odd[at]]
 
 
 def _is_prime(number: int) -> bool:
-    """Test by Miller and Rabin's way, to random bases."""
+    """Test an odd number by Miller and Rabin's way, to random bases."""
     if number < 5 or number % 2 == 0:
-        return number in (2, 3)
+        return number == 3
     halvings = (number - 1 & 1 - number).bit_length() - 1
     for _ in range(PRIME_ROUNDS):
-        power = pow(secrets.randbelow(number - 3) + 2, number - 1 >> halvings, number)
-        for _ in range(halvings - 1):
-            if power in (1, number - 1):
-                break
-            power = power * power % number
-        if power not in (1, number - 1):
+        powers = [pow(secrets.randbelow(number - 3) + 2, number - 1 >> halvings, number)]
+        while len(powers) < halvings:
+            powers.append(powers[-1] ** 2 % number)
+        if powers[0] != 1 and number - 1 not in powers:
             return False
     return True
+
+
+def _padded(data: bytes, size: int, algorithm: HashAlgorithm) -> bytes:
+    """Return what RSA signs: https://www.rfc-editor.org/rfc/rfc8017#section-9.2."""
+    digest = der.write(der.OCTET_STRING, hashlib.new(algorithm.name, data).digest())
+    content = der.write(der.SEQUENCE, write_algorithm(algorithm.oid), digest)
+    return b"\0\1" + b"\xff" * (size - len(content) - 3) + b"\0" + content
 
 
 @dataclass(frozen=True)
@@ -213,93 +205,98 @@ class ECDSA:
 
 @dataclass(frozen=True)
 class EllipticCurve:
-    """A curve, by the name that the library has for it."""
+    """A curve."""
 
     name: str
 
 
+@dataclass(frozen=True)
 class ECPublicKey:
-    """An elliptic key, which can verify."""
+    """A curve and a point on it."""
 
-    def __init__(self, curve: str, key: Any) -> None:
-        self.curve, self._key = EllipticCurve(curve), key
+    curve: EllipticCurve
+    point: bytes
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ECPublicKey) and self._key == other._key
+    @classmethod
+    def on(cls, dotted: str, point: bytes) -> "ECPublicKey":
+        """Return the key, or raise ValueError where the point is not on the curve."""
+        from ecdsa import MalformedPointError, VerifyingKey
 
-    def __hash__(self) -> int:
-        return hash(self._key.to_der())
+        try:
+            key = VerifyingKey.from_string(point, _curve(dotted))
+        except MalformedPointError as outside:
+            raise ValueError("Invalid EC key") from outside
+        return cls(EllipticCurve(CURVES[dotted]), key.to_string("uncompressed"))
 
     def public_bytes(self, encoding: Encoding, _format: PublicFormat) -> bytes:
-        """Write the key."""
-        return encoded(encoding, "PUBLIC KEY", self._key.to_der())
+        names = map(der.write_oid, (EC, _dotted(self.curve)))
+        bits = der.write(der.BIT_STRING, b"\0", self.point)
+        return encoding.of(
+            "PUBLIC KEY", der.write(der.SEQUENCE, der.write(der.SEQUENCE, *names), bits)
+        )
 
     def verify(self, signature: bytes, data: bytes, way: ECDSA) -> None:
-        """Raise InvalidSignature where this key's private one has not signed *data*."""
-        from ecdsa import BadSignatureError
+        from ecdsa import BadSignatureError, VerifyingKey
         from ecdsa.util import sigdecode_der
 
+        key = VerifyingKey.from_string(self.point, _curve(_dotted(self.curve)))
         hashed = getattr(hashlib, way.algorithm.name)
         try:
-            self._key.verify(signature, data, hashed, sigdecode_der, allow_truncate=True)
+            key.verify(signature, data, hashed, sigdecode_der, allow_truncate=True)
         except BadSignatureError as another:
             raise InvalidSignature from another
 
 
+@dataclass(frozen=True, repr=False)
 class ECPrivateKey:
-    """An elliptic key, which can sign."""
+    """A curve and a number."""
 
-    def __init__(self, curve: str, key: Any) -> None:
-        self.curve, self._key = EllipticCurve(curve), key
+    curve: EllipticCurve
+    number: int
 
     def public_key(self) -> ECPublicKey:
-        """Return the public half."""
-        return ECPublicKey(self.curve.name, self._key.verifying_key)
+        point = self._key().verifying_key.to_string("uncompressed")
+        return ECPublicKey(self.curve, point)
 
     def sign(self, data: bytes, way: ECDSA) -> bytes:
-        """Sign *data*."""
         from ecdsa.util import sigencode_der
 
         hashed = getattr(hashlib, way.algorithm.name)
-        made: bytes = self._key.sign(data, None, hashed, sigencode_der, allow_truncate=True)
+        made: bytes = self._key().sign(data, None, hashed, sigencode_der, allow_truncate=True)
         return made
 
+    def _key(self) -> Any:
+        """Return ecdsa's key, or raise ValueError where the curve has no such number."""
+        from ecdsa import MalformedPointError, SigningKey
 
-def _curve(dotted: str) -> tuple[str, Any]:
-    """Return a curve's name in the library, and what ecdsa has for it.
+        try:
+            return SigningKey.from_secret_exponent(self.number, _curve(_dotted(self.curve)))
+        except MalformedPointError as outside:
+            raise ValueError("Invalid private key") from outside
 
-    Raises:
-        UnsupportedAlgorithm: the library does not have it either.
-    """
-    import ecdsa  # takes longer than all the rest, and few keys are elliptic
 
-    names = [
-        (ecdsa.NIST192p, "secp192r1"),
-        (ecdsa.NIST224p, "secp224r1"),
-        (ecdsa.NIST256p, "secp256r1"),
-        (ecdsa.NIST384p, "secp384r1"),
-        (ecdsa.NIST521p, "secp521r1"),
-        (ecdsa.SECP256k1, "secp256k1"),
-        (ecdsa.BRAINPOOLP256r1, "brainpoolP256r1"),
-        (ecdsa.BRAINPOOLP384r1, "brainpoolP384r1"),
-        (ecdsa.BRAINPOOLP512r1, "brainpoolP512r1"),
-    ]
-    for curve, name in names:
-        if ".".join(map(str, curve.oid)) == dotted:
-            return name, curve
-    raise UnsupportedAlgorithm(f"Curve {dotted} is not supported")
+def _dotted(curve: EllipticCurve) -> str:
+    return next(dotted for dotted, name in CURVES.items() if name == curve.name)
+
+
+def _curve(dotted: str) -> Any:
+    """Return what ecdsa has for a curve."""
+    if dotted not in CURVES:
+        raise UnsupportedAlgorithm(f"Curve {dotted} is not supported")
+    from ecdsa.curves import find_curve  # takes longer than all the rest, and few need it
+
+    return find_curve(tuple(map(int, dotted.split("."))))
 
 
 class OtherPublicKey:
-    """A key of a kind that AWS IoT does not take: only its class's name is of use."""
+    """A key of a kind that AWS IoT does not take: its class's name is all that is asked."""
 
 
 PublicKey = RSAPublicKey | ECPublicKey | OtherPublicKey
-PrivateKey = RSAPrivateKey | ECPrivateKey
 
 
 def write_algorithm(dotted: str) -> bytes:
-    """Write which algorithm it is, one without parameters."""
+    """Write which algorithm it is, with no parameters."""
     return der.write(der.SEQUENCE, der.write_oid(dotted), der.write(der.NULL))
 
 
@@ -307,18 +304,16 @@ def read_algorithm(reader: Reader) -> tuple[str, bytes]:
     """Return which algorithm it is, and its parameters, in DER.
 
     Raises:
-        ValueError: it is not well formed, or has parameters where there are none.
+        ValueError: it is damaged, or has parameters that it cannot have.
     """
     fields = reader.inside(der.SEQUENCE)
-    dotted, parameters = fields.oid(), b""
-    if fields.more():
-        _, _, parameters = fields.element()
+    dotted = fields.oid()
+    parameters = fields.element()[2] if fields.more() else b""
     fields.end()
-    family, _, number = dotted.rpartition(".")
-    bare = {"1.2.840.113549.1.1": "1 5 11 12 13 14", "1.2.840.10045.4.3": "1 2 3 4"}
-    wrong = number in bare.get(family, "").split() and parameters not in (b"", b"\5\0")
-    if wrong or (dotted == EC and parameters[:1] not in (b"\5", b"\6", b"\x30")):
+    if not re.fullmatch(_PARAMETERS.get(dotted, b".*"), parameters, re.DOTALL):
         raise ValueError("it has other parameters")
+    if dotted == EC and parameters[0] == der.OID:
+        Reader(parameters).oid()
     return dotted, parameters
 
 
@@ -327,107 +322,87 @@ def load_der_public_key(content: bytes) -> PublicKey:
 
     Raises:
         ValueError: it is damaged.
-        UnsupportedAlgorithm: it is of an unknown kind.
+        UnsupportedAlgorithm: it is of a kind that the library does not have.
     """
     fields = Reader.of(content)
     dotted, parameters = read_algorithm(fields)
     bits = fields.bits()
     fields.end()
     if dotted == RSA:
-        own = Reader.of(bits)
-        key = RSAPublicKey(own.natural(), own.natural())
-        own.end()
-        if not 3 <= key.e < key.n or key.e % 2 == 0:
-            raise ValueError("Invalid RSA key")
-        return key
+        return _public(*_naturals(bits, 2))
     if dotted == EC:
-        import ecdsa
-
-        name, curve = _curve(Reader(parameters).oid())
-        try:
-            return ECPublicKey(name, ecdsa.VerifyingKey.from_string(bits, curve))
-        except ecdsa.MalformedPointError as outside:
-            raise ValueError("Invalid EC key") from outside
+        return ECPublicKey.on(Reader(parameters).oid(), bits)
     if dotted in OTHERS:
-        return type(OTHERS[dotted], (OtherPublicKey,), {})()
+        made: OtherPublicKey = type(OTHERS[dotted], (OtherPublicKey,), {})()
+        return made
     raise UnsupportedAlgorithm(f"Unknown key type: {dotted}")
+
+
+def _public(n: int, e: int) -> RSAPublicKey:
+    if not 3 <= e < n or e % 2 == 0:
+        raise ValueError("Invalid RSA key")
+    return RSAPublicKey(n, e)
+
+
+def _naturals(content: bytes, count: int) -> list[int]:
+    fields = Reader.of(content)
+    numbers = [fields.natural() for _ in range(count)]
+    fields.end()
+    return numbers
 
 
 def load_pem_private_key(
     data: bytes,
-    password: bytes | None,
+    password: None,
     backend: None = None,
     *,
     unsafe_skip_rsa_key_validation: bool = False,
-) -> PrivateKey:
+) -> RSAPrivateKey | ECPrivateKey:
     """Read a private key.
 
     Raises:
         ValueError: it is damaged, or there is none.
-        TypeError: it is behind a password, which is not supported here.
+        TypeError: it is behind a password.
+        UnsupportedAlgorithm: it is of a kind that AWS IoT does not take.
     """
     for label, headers, content in der.unarmor(data):
         if label == "ENCRYPTED PRIVATE KEY" or b"Proc-Type" in headers:
             raise TypeError("Password was not given but private key is encrypted")
-        if label in _READERS:
-            key = _READERS[label](content)
-            skipped = unsafe_skip_rsa_key_validation or isinstance(key, ECPrivateKey)
-            if not skipped and not key.is_sound():
+        if label in ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"):
+            dotted, parameters = {"R": RSA, "E": EC}.get(label[0], ""), b""
+            if label == "PRIVATE KEY":
+                fields = Reader.of(content)
+                if fields.natural() != 0:
+                    raise ValueError("Invalid private key")
+                dotted, parameters = read_algorithm(fields)
+                content = fields.read(der.OCTET_STRING)
+            if dotted == EC:
+                return _read_elliptic(content, parameters)
+            if dotted != RSA:
+                raise UnsupportedAlgorithm(f"Unknown key type: {dotted}")
+            version, *numbers = _naturals(content, 9)
+            key = RSAPrivateKey(*numbers)
+            if version != 0 or not (unsafe_skip_rsa_key_validation or key.is_sound()):
                 raise ValueError("Invalid private key")
             return key
     raise ValueError("Valid PEM but no BEGIN/END delimiters for a private key found.")
 
 
-def _read_rsa(content: bytes) -> RSAPrivateKey:
+def _read_elliptic(content: bytes, parameters: bytes) -> ECPrivateKey:
+    """Read a key as in https://www.rfc-editor.org/rfc/rfc5915."""
     fields = Reader.of(content)
-    version, *numbers = [fields.natural() for _ in range(9)]
-    fields.end()
-    if version != 0:
-        raise ValueError("Invalid private key")
-    return RSAPrivateKey(*numbers)
-
-
-def _read_ec(content: bytes, parameters: bytes = b"") -> ECPrivateKey:
-    import ecdsa
-
-    fields = Reader.of(content)
-    version, secret = fields.integer(), fields.read(der.OCTET_STRING)
-    if fields.next_is(der.context(0)):
-        parameters = fields.read(der.context(0))
+    version, number = fields.natural(), int.from_bytes(fields.read(der.OCTET_STRING))
+    if fields.next_is(der.FIELD_0):
+        parameters = fields.read(der.FIELD_0)
     named = Reader(parameters)
-    name, curve = _curve(named.oid())
+    dotted = named.oid()
     named.end()
-    if version != 1:
-        raise ValueError("Invalid private key")
-    try:
-        key = ecdsa.SigningKey.from_string(secret.rjust(curve.baselen, b"\0"), curve)
-        public = key.verifying_key
-        if fields.next_is(der.context(1)):
-            point = fields.inside(der.context(1)).read(der.BIT_STRING)
-            public = ecdsa.VerifyingKey.from_string(point.removeprefix(b"\0"), curve)
-    except ecdsa.MalformedPointError as outside:
-        raise ValueError("Invalid private key") from outside
+    _curve(dotted)
+    key = ECPrivateKey(EllipticCurve(CURVES[dotted]), number)
+    given = public = key.public_key()
+    if fields.next_is(der.FIELD_1):
+        given = ECPublicKey.on(dotted, fields.inside(der.FIELD_1).bits())
     fields.end()
-    if public != key.verifying_key:
+    if version != 1 or given != public:
         raise ValueError("Invalid private key")
-    return ECPrivateKey(name, key)
-
-
-def _read_pkcs8(content: bytes) -> PrivateKey:
-    fields = Reader.of(content)
-    version, (dotted, parameters) = fields.natural(), read_algorithm(fields)
-    own = fields.read(der.OCTET_STRING)
-    if version != 0:
-        raise ValueError("Invalid private key")
-    if dotted == RSA:
-        return _read_rsa(own)
-    if dotted == EC:
-        return _read_ec(own, parameters)
-    raise UnsupportedAlgorithm(f"Unknown key type: {dotted}")
-
-
-_READERS: dict[str, Callable[[bytes], Any]] = {
-    "PRIVATE KEY": _read_pkcs8,
-    "RSA PRIVATE KEY": _read_rsa,
-    "EC PRIVATE KEY": _read_ec,
-}
+    return key

@@ -1,4 +1,4 @@
-"""Object identifiers and the names of a subject's parts."""
+"""Object identifiers, of the parts of a name."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,20 @@ class ObjectIdentifier:
 
 
 class NameOID:
-    """The parts of a subject's name that have a short name."""
+    """The part that moto asks for by its name."""
 
     COMMON_NAME = ObjectIdentifier("2.5.4.3")
-    COUNTRY_NAME = ObjectIdentifier("2.5.4.6")
-    LOCALITY_NAME = ObjectIdentifier("2.5.4.7")
-    STATE_OR_PROVINCE_NAME = ObjectIdentifier("2.5.4.8")
-    STREET_ADDRESS = ObjectIdentifier("2.5.4.9")
-    ORGANIZATION_NAME = ObjectIdentifier("2.5.4.10")
-    ORGANIZATIONAL_UNIT_NAME = ObjectIdentifier("2.5.4.11")
-    USER_ID = ObjectIdentifier("0.9.2342.19200300.100.1.1")
-    DOMAIN_COMPONENT = ObjectIdentifier("0.9.2342.19200300.100.1.25")
+
+
+SHORT = {
+    "2.5.4.3": "CN",
+    "2.5.4.6": "C",
+    "2.5.4.7": "L",
+    "2.5.4.8": "ST",
+    "2.5.4.9": "STREET",
+    "2.5.4.10": "O",
+    "2.5.4.11": "OU",
+    "0.9.2342.19200300.100.1.1": "UID",
+    "0.9.2342.19200300.100.1.25": "DC",
+}
+"""What stands for it in text: https://www.rfc-editor.org/rfc/rfc4514#section-3."""

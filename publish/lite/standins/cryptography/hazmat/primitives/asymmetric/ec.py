@@ -1,6 +1,7 @@
 """Elliptic curves."""
 
-from cryptography.keys import ECDSA, ECPrivateKey, ECPublicKey
+from cryptography.keys import ECDSA
+from cryptography.keys import ECPrivateKey as EllipticCurvePrivateKey
+from cryptography.keys import ECPublicKey as EllipticCurvePublicKey
 
-EllipticCurvePrivateKey, EllipticCurvePublicKey = ECPrivateKey, ECPublicKey
 __all__ = ["ECDSA", "EllipticCurvePrivateKey", "EllipticCurvePublicKey"]

@@ -1,5 +1,5 @@
 """The public keys that a certificate may hold."""
 
-from cryptography.keys import ECPublicKey, OtherPublicKey, RSAPublicKey
+from cryptography.keys import PublicKey as PublicKeyTypes
 
-PublicKeyTypes = ECPublicKey | OtherPublicKey | RSAPublicKey
+__all__ = ["PublicKeyTypes"]

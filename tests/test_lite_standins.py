@@ -1,0 +1,579 @@
+"""The stand-ins of the browser edition, against the libraries that they stand in for.
+
+Both answer the same questions (lite_desk.py): the libraries in this process, the stand-ins in one
+of their own, which finds them before the libraries.
+"""
+
+import base64
+import datetime
+import json
+import os
+import re
+import string
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
+
+import botocore.session
+import lite_desk
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa, x25519
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from publish.notebooks import ROOT
+
+STANDINS = ROOT / "publish/lite/standins"
+PEM, SHA256 = serialization.Encoding.PEM, hashes.SHA256()
+NAME = x509.Name.from_rfc4514_string("CN=AWS IoT Certificate,O=Amazon.com Inc.,C=US")
+UTC = datetime.UTC
+CURVES = [
+    ec.SECP192R1(),
+    ec.SECP224R1(),
+    ec.SECP256R1(),
+    ec.SECP384R1(),
+    ec.SECP521R1(),
+    ec.SECP256K1(),
+    ec.BrainpoolP256R1(),
+    ec.BrainpoolP384R1(),
+    ec.BrainpoolP512R1(),
+]
+
+Ask = Callable[..., Any]
+
+
+def start() -> tuple["subprocess.Popen[str]", Ask]:
+    """Start the process that has the stand-ins."""
+    path = os.pathsep.join([str(STANDINS), str(ROOT), os.environ.get("PYTHONPATH", "")])
+    process = subprocess.Popen(
+        [sys.executable, lite_desk.__file__],
+        env={**os.environ, "PYTHONPATH": path},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def ask(question: str, *given: Any) -> Any:
+        assert process.stdin and process.stdout
+        process.stdin.write(json.dumps([question, *given]) + "\n")
+        process.stdin.flush()
+        return json.loads(process.stdout.readline())
+
+    return process, ask
+
+
+@pytest.fixture(scope="module")
+def standin() -> Iterator[Ask]:
+    process, ask = start()
+    with process:
+        yield ask
+        assert process.stdin
+        process.stdin.close()
+
+
+def library(question: str, *given: Any) -> Any:
+    """What the libraries answer, as it comes through JSON."""
+    return json.loads(json.dumps(getattr(lite_desk, question)(*given)))
+
+
+def private_pem(key: Any, form: str = "TraditionalOpenSSL") -> str:
+    written = getattr(serialization.PrivateFormat, form)
+    return key.private_bytes(PEM, written, serialization.NoEncryption()).decode()
+
+
+def certificate_of(key: Any, signer: Any = None, digest: Any = SHA256) -> str:
+    """A certificate as others make it: with more in it than the sandbox's own."""
+    made = (
+        x509.CertificateBuilder(NAME, NAME, key.public_key(), 2**158 + 1)
+        .not_valid_before(datetime.datetime(1999, 12, 31, 23, 59, 59, tzinfo=UTC))
+        .not_valid_after(datetime.datetime(2050, 1, 1, tzinfo=UTC))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=3), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("a.test")]), critical=False)
+        .sign(signer or key, digest)
+    )
+    return made.public_bytes(PEM).decode()
+
+
+def csr_of(key: Any, digest: Any = SHA256) -> str:
+    request = x509.CertificateSigningRequestBuilder().subject_name(NAME)
+    request = request.add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
+    return (
+        request.add_attribute(x509.oid.AttributeOID.CHALLENGE_PASSWORD, b"x")
+        .sign(key, digest)
+        .public_bytes(PEM)
+        .decode()
+    )
+
+
+KEY, OTHER = rsa.generate_private_key(65537, 2048), rsa.generate_private_key(3, 2050)
+ELLIPTIC = ec.generate_private_key(ec.SECP256R1())
+KEY_PEM, CERTIFICATE = private_pem(KEY), certificate_of(KEY)
+
+
+def test_each_process_has_its_own(standin: Ask) -> None:
+    assert standin("loaded") == [str(STANDINS / "cryptography/x509.py"), str(STANDINS / "regex.py")]
+    assert "cryptography.hazmat.bindings._rust" in library("loaded")[2:]
+
+
+# Keys
+
+
+def test_the_library_takes_a_key_made_here(standin: Ask) -> None:
+    keys = [standin("make_key") for _ in range(2)]
+    for pem in keys:
+        numbers = serialization.load_pem_private_key(pem.encode(), None).private_numbers()
+        assert numbers.public_numbers.n.bit_length() == 2048
+        assert numbers.public_numbers.e == 65537
+        assert standin("read_sound_key", pem) == library("read_sound_key", pem)
+        assert library("rewrite_key", pem) == pem
+    assert len(set(keys)) == 2
+
+
+@pytest.mark.parametrize("key", [KEY, OTHER])
+@pytest.mark.parametrize("form", ["TraditionalOpenSSL", "PKCS8"])
+def test_a_key_of_the_library_is_taken_here(standin: Ask, key: Any, form: str) -> None:
+    pem = private_pem(key, form)
+    assert standin("read_sound_key", pem) == library("read_sound_key", pem)
+    assert standin("read_sound_key", pem)[1] == key.key_size
+    assert standin("rewrite_key", pem) == library("rewrite_key", pem)
+
+
+def test_primes(standin: Ask) -> None:
+    numbers = list(range(2000))
+    # Carmichael's numbers, and strong pseudoprimes to the bases 2, 3, 5 and 7.
+    hard = [29341, 825265, 321197185, 2047, 1373653, 25326001, 3215031751]
+    known = [2**127 - 1, 2**521 - 1]
+    expected = [each for each in numbers if each > 2 and all(each % it for it in range(2, each))]
+    assert standin("primes", [*numbers, *hard, *known]) == [*expected, *known]
+
+
+@pytest.mark.parametrize("which", range(8))
+def test_a_key_whose_numbers_do_not_belong_together(standin: Ask, which: int) -> None:
+    all_of_it = KEY.private_numbers()
+    public = all_of_it.public_numbers
+    numbers = [public.n, public.e, all_of_it.d, all_of_it.p, all_of_it.q]
+    numbers += [all_of_it.dmp1, all_of_it.dmq1, all_of_it.iqmp]
+    numbers[which] += 2
+    pem = text_of(sequence(b"".join(integer(each) for each in [0, *numbers])), KEY_PEM)
+    assert standin("read_sound_key", pem) == library("read_sound_key", pem) == "ValueError"
+    assert standin("read_key", pem) == library("read_key", pem) != "ValueError"
+
+
+def integer(number: int) -> bytes:
+    content = number.to_bytes(number.bit_length() // 8 + 1)
+    size = len(content)
+    length = size.to_bytes() if size < 128 else b"\x82" + size.to_bytes(2)
+    if 128 <= size < 256:
+        length = b"\x81" + size.to_bytes()
+    return b"\2" + length + content
+
+
+def sequence(content: bytes) -> bytes:
+    return b"\x30\x82" + len(content).to_bytes(2) + content
+
+
+def test_keys_behind_a_password_or_of_another_kind(standin: Ask) -> None:
+    way = serialization.BestAvailableEncryption(b"secret")
+    for form in ("TraditionalOpenSSL", "PKCS8"):
+        written = getattr(serialization.PrivateFormat, form)
+        pem = KEY.private_bytes(PEM, written, way).decode()
+        assert standin("read_key", pem) == library("read_key", pem) == "TypeError"
+    pem = private_pem(OTHERS[1][0], "PKCS8")
+    assert standin("read_key", pem) == "UnsupportedAlgorithm"
+    for pem in (CERTIFICATE, "", KEY_PEM.replace("RSA PRIVATE", "PUBLIC")):
+        assert standin("read_key", pem) == library("read_key", pem) == "ValueError"
+    pem = CERTIFICATE + private_pem(KEY)
+    assert standin("read_key", pem) == library("read_key", pem) != "ValueError"
+
+
+# Signatures
+
+
+@pytest.mark.parametrize("algorithm", ["sha224", "sha256", "sha384", "sha512"])
+@pytest.mark.parametrize("key", [KEY, OTHER])
+def test_signatures_of_rsa(standin: Ask, key: Any, algorithm: str) -> None:
+    pem, own = private_pem(key), certificate_of(key)
+    made = standin("sign", pem, "challenge", algorithm)
+    assert made == library("sign", pem, "challenge", algorithm)
+    cases = [
+        (own, made, "challenge", algorithm, True),
+        (own, made, "another", algorithm, False),
+        (own, made, "challenge", "sha256" if algorithm == "sha512" else "sha512", False),
+        (
+            certificate_of(rsa.generate_private_key(65537, 2048)),
+            made,
+            "challenge",
+            algorithm,
+            False,
+        ),
+        (own, "00" + made, "challenge", algorithm, False),
+        (own, made[:-2], "challenge", algorithm, False),
+        (own, "", "challenge", algorithm, False),
+        (own, "ff" * (len(made) // 2), "challenge", algorithm, False),
+    ]
+    for *question, expected in cases:
+        assert standin("verify", *question) is library("verify", *question) is expected
+
+
+def test_a_signature_that_is_more_than_its_number(standin: Ask) -> None:
+    # The same modulo n: RFC 8017, 8.2.2, step 2 refuses it.
+    made, n = int(standin("sign", KEY_PEM, "it", "sha256"), 16), KEY.public_key().public_numbers().n
+    larger = next((made + n * factor for factor in (1,) if made + n < 1 << 2048), None)
+    if larger is not None:
+        question = ("verify", CERTIFICATE, f"{larger:0512x}", "it", "sha256")
+        assert standin(*question) is library(*question) is False
+
+
+@pytest.mark.parametrize("curve", CURVES, ids=lambda curve: curve.name)
+def test_elliptic_keys(standin: Ask, curve: Any) -> None:
+    key = ec.generate_private_key(curve)
+    for form in ("TraditionalOpenSSL", "PKCS8"):
+        pem = private_pem(key, form)
+        assert standin("read_key", pem) == library("read_key", pem)
+    pem, request = certificate_of(key), csr_of(key, hashes.SHA384())
+    made = standin("sign", private_pem(key), "challenge", "sha256")
+    assert library("verify", pem, made, "challenge", "sha256")
+    assert standin("read_certificate", pem) == library("read_certificate", pem)
+    assert standin("read_certificate", pem)["key"][:2] == ["ECPublicKey", curve.name]
+    assert standin("read_csr", request) == library("read_csr", request)
+    assert standin("read_csr", request)["valid"] is True
+    made = key.sign(b"challenge", ec.ECDSA(hashes.SHA512()))
+    for signature in (made, made[:-1], made[:-1] + bytes([made[-1] ^ 1]), b"", b"\x30\0"):
+        question = ("verify", pem, signature.hex(), "challenge", "sha512")
+        assert standin(*question) is library(*question) is (signature == made)
+
+
+def test_one_key_in_two_certificates(standin: Ask) -> None:
+    for key, other in ((KEY, OTHER), (ELLIPTIC, ec.generate_private_key(ec.SECP256R1()))):
+        one, again, another = (certificate_of(each, KEY) for each in (key, key, other))
+        assert standin("same_key", one, again) is library("same_key", one, again) is True
+        assert standin("same_key", one, another) is library("same_key", one, another) is False
+    assert standin("same_key", CERTIFICATE, one) is library("same_key", CERTIFICATE, one) is False
+
+
+# Certificates and requests
+
+TEXT = st.text(
+    st.sampled_from(f'{string.ascii_letters}é漢 #,+"\\<>;=\0\n😀'), min_size=1, max_size=12
+)
+PARTS = st.sampled_from(["CN", "L", "ST", "O", "OU", "STREET", "UID", "1.2.3.4", "2.999.16384.0"])
+KINDS = {short: x509.ObjectIdentifier(dotted) for short, dotted in {
+    "CN": "2.5.4.3", "L": "2.5.4.7", "ST": "2.5.4.8", "O": "2.5.4.10", "OU": "2.5.4.11",
+    "STREET": "2.5.4.9", "UID": "0.9.2342.19200300.100.1.1",
+}.items()}  # fmt: skip
+
+
+@st.composite
+def names(draw: st.DrawFn) -> str:
+    """Names as text, as the library writes them."""
+    parts = draw(st.lists(st.tuples(PARTS, TEXT), max_size=4))
+    known = [
+        x509.NameAttribute(KINDS.get(part) or x509.ObjectIdentifier(part), value)
+        for part, value in [*parts, *draw(st.sampled_from([[], [("2.5.4.6", "US")]]))]
+    ]
+    return x509.Name(known).rfc4514_string()
+
+
+MOMENTS = st.integers(0, 4_000_000_000)  # from 1970 to 2096: over 2050, where their form changes
+
+
+@settings(deadline=None, max_examples=30)
+@given(names(), st.tuples(MOMENTS, MOMENTS).map(sorted), st.booleans(), st.booleans())
+def test_certificates_are_made_alike(
+    standin: Ask, subject: str, moments: list[int], critical: bool, ca: bool
+) -> None:
+    question = ("make_certificate", KEY_PEM, subject, moments, critical, ca)
+    pem = standin(*question)
+    assert pem == library(*question)
+    assert standin("read_certificate", pem) == library("read_certificate", pem)
+    assert standin("named", pem) == library("named", pem)
+
+
+@settings(deadline=None, max_examples=15)
+@given(names(), st.sampled_from(["sha224", "sha256", "sha384", "sha512"]))
+def test_requests_are_made_alike(standin: Ask, subject: str, algorithm: str) -> None:
+    pem = standin("make_csr", KEY_PEM, subject, algorithm)
+    assert pem == library("make_csr", KEY_PEM, subject, algorithm)
+    assert standin("read_csr", pem) == library("read_csr", pem)
+    assert library("read_csr", pem)["valid"] is True
+
+
+@pytest.mark.parametrize("text", ["CN", "CN=a,", "CN=a,,O=b", "XX=a", "CN=a;b", "=a", ",CN=a"])
+def test_what_is_no_name(standin: Ask, text: str) -> None:
+    assert standin("read_name", text) == library("read_name", text) == "ValueError"
+
+
+def test_a_part_that_is_several(standin: Ask) -> None:
+    several = x509.RelativeDistinguishedName(list(NAME))
+    name = x509.Name([several, *x509.Name.from_rfc4514_string("OU=b").rdns])
+    made = x509.CertificateSigningRequestBuilder().subject_name(name).sign(KEY, SHA256)
+    pem = made.public_bytes(PEM).decode()
+    assert standin("read_csr", pem) == library("read_csr", pem)
+    assert standin("read_csr", pem)["subject"][0].count("+") == 2
+
+
+OTHERS = [
+    (dsa.generate_private_key(1024), SHA256),
+    (ed25519.Ed25519PrivateKey.generate(), None),
+    (ed448.Ed448PrivateKey.generate(), None),
+    (x25519.X25519PrivateKey.generate(), SHA256),
+]
+
+
+@pytest.mark.parametrize(("key", "digest"), OTHERS, ids=lambda given: type(given).__name__)
+def test_keys_of_other_kinds(standin: Ask, key: Any, digest: Any) -> None:
+    pem = certificate_of(key, KEY, SHA256)
+    assert standin("read_certificate", pem) == library("read_certificate", pem)
+    if digest is None:
+        pem = csr_of(key, digest)
+        theirs = library("read_csr", pem)
+        assert standin("read_csr", pem) == {**theirs, "valid": "UnsupportedAlgorithm"}
+
+
+def test_a_request_that_another_key_signed(standin: Ask) -> None:
+    requests = [csr_of(KEY), csr_of(ELLIPTIC)]
+    for pem, other in (requests, requests[::-1]):
+        forged = with_signature_of(pem, other)
+        assert standin("read_csr", forged) == library("read_csr", forged)
+        assert standin("read_csr", forged)["valid"] is False
+    forged = with_signature_of(csr_of(OTHER), requests[0])
+    assert standin("read_csr", forged)["valid"] is library("read_csr", forged)["valid"] is False
+
+
+def with_signature_of(pem: str, other: str) -> str:
+    one, another = (x509.load_pem_x509_csr(each.encode()) for each in (pem, other))
+    whole = another.public_bytes(serialization.Encoding.DER)
+    rest = whole[whole.index(another.tbs_certrequest_bytes) + len(another.tbs_certrequest_bytes) :]
+    content = one.tbs_certrequest_bytes + rest
+    return text_of(sequence(content), pem)
+
+
+def text_of(der: bytes, like: str) -> str:
+    lines, text = like.splitlines(), base64.b64encode(der).decode()
+    return "\n".join([lines[0], *re.findall(".{1,64}", text), lines[-1], ""])
+
+
+# Damage
+
+
+def documents() -> list[tuple[str, str]]:
+    keys = [KEY, ELLIPTIC, ec.generate_private_key(ec.SECP521R1()), OTHERS[1][0]]
+    digests = [SHA256, SHA256, SHA256, None]
+    made = list(zip(keys, digests, strict=True))
+    return [
+        *(("read_certificate", certificate_of(key, key, it)) for key, it in made),
+        *(("read_csr", csr_of(key, it)) for key, it in made),
+        ("read_certificates", CERTIFICATE + certificate_of(ELLIPTIC)),
+        ("read_key", KEY_PEM),
+        ("read_key", private_pem(KEY, "PKCS8")),
+        ("read_key", private_pem(ELLIPTIC)),
+        ("read_key", private_pem(ELLIPTIC, "PKCS8")),
+    ]
+
+
+DOCUMENTS = documents()
+BITS = ["-", "=", " ", "\n", "\r", "\t", "A", ":", "%", "\0", "\xff", "\n\n", "\nA: b\n\n", "-----"]
+LINES = [("\n", "\r\n"), ("\n", " \n"), ("\n", "\n\n"), ("\n", ""), ("CERTIFICATE", "THING")]
+
+
+def damaged_text(text: str, random: Random) -> str:
+    for _ in range(random.choice([1, 1, 2])):
+        near = random.choice(
+            [random.randrange(60), -random.randrange(1, 60), random.randrange(999)]
+        )
+        at = near % len(text)
+        text = (
+            random.choice(
+                [
+                    text[:at] + random.choice(BITS) + text[at:],
+                    text[:at] + random.choice(BITS) + text[at + 1 :],
+                    text[:at] + text[at + random.choice([1, 2, 30]) :],
+                    text[:at],
+                    text.replace(*random.choice(LINES)),
+                    random.choice(["a note\n", "\xff"]) + text,
+                ]
+            )
+            or "-"
+        )
+    return text
+
+
+def damaged_bytes(text: str, random: Random) -> str:
+    der = bytearray(base64.b64decode("".join(text.splitlines()[1:-1]).split("-")[0]))
+    for _ in range(random.choice([1, 1, 2])):
+        at = random.randrange(min(len(der), random.choice([8, 40, 120, 700, len(der)])))
+        match random.randrange(5):
+            case 0:
+                der[at] ^= 1 << random.randrange(8)
+            case 1:
+                der[at] = random.choice(
+                    b"\0\1\2\3\4\5\6\x0c\x13\x1e\x1c\x30\x31\x7f\x80\x81\x82\xa0\xa3\xff"
+                )
+            case 2:
+                der[at] = (der[at] + random.choice([1, -1])) % 256
+            case 3:
+                der[at:at] = random.randbytes(1)
+            case _:
+                del der[at : at + random.choice([1, 1, len(der)])]
+        der = der or bytearray(1)
+    return text_of(bytes(der), text)
+
+
+@pytest.mark.parametrize("damage", [damaged_text, damaged_bytes])
+@settings(deadline=None, max_examples=300)
+@given(document=st.sampled_from(DOCUMENTS), random=st.randoms(use_true_random=False))
+def test_damage_is_noticed_alike(
+    standin: Ask, damage: Callable[[str, Random], str], document: tuple[str, str], random: Random
+) -> None:
+    question, text = document
+    pem = damage(text, random)
+    theirs, ours = library(question, pem), standin(question, pem)
+    if isinstance(ours, dict) and ours.get("valid") == "UnsupportedAlgorithm":
+        ours["valid"] = theirs["valid"]  # Ed25519 and the like: test_keys_of_other_kinds
+    assert ours == theirs
+
+
+# The sandbox and the lesson on the stand-ins
+
+
+def told() -> dict[str, str]:
+    """What a learner may register, or ask for."""
+    weak, koblitz = rsa.generate_private_key(65537, 1024), ec.generate_private_key(ec.SECP256K1())
+    return {
+        "fine": CERTIFICATE,
+        "after a note": f"a note\n{CERTIFICATE}",
+        "elliptic": certificate_of(ELLIPTIC),
+        "of 1024 bits": certificate_of(weak),
+        "on another curve": certificate_of(koblitz),
+        "of another kind": certificate_of(OTHERS[1][0], OTHERS[1][0], None),
+        "signed with SHA-224": certificate_of(KEY, KEY, hashes.SHA224()),
+        "signed with SHA-1": with_sha1(CERTIFICATE),
+        "two": CERTIFICATE * 2,
+        "half": CERTIFICATE[:-60],
+        "nothing": "",
+        "a key": KEY_PEM,
+        "a request": csr_of(KEY),
+        "an elliptic request": csr_of(ELLIPTIC),
+        "a weak request": csr_of(weak),
+        "a request on another curve": csr_of(koblitz),
+        "a request of another kind": csr_of(OTHERS[1][0], None),
+        "a request signed with SHA-1": with_sha1(csr_of(KEY)),
+        "a request of another": with_signature_of(csr_of(OTHER), csr_of(KEY)),
+        "half a request": csr_of(KEY)[:-60],
+        "no certificate": text_of(b"\x30\0", CERTIFICATE),
+        "no text in its name": in_der(CERTIFICATE, b"\x55\4\3\x0c", b"\x55\4\3\x21"),
+        "version 2": in_der(CERTIFICATE, b"\xa0\3\2\1\2", b"\xa0\3\2\1\1"),
+    }
+
+
+def in_der(pem: str, old: bytes, new: bytes) -> str:
+    der = base64.b64decode("".join(pem.splitlines()[1:-1]))
+    assert old in der
+    return text_of(der.replace(old, new), pem)
+
+
+def with_sha1(pem: str) -> str:
+    # The library signs with SHA-1 no more, so the name of the algorithm is changed.
+    sha256, sha1 = (bytes.fromhex(f"2a864886f70d0101{each}") for each in ("0b", "05"))
+    return in_der(pem, sha256, sha1)
+
+
+TOLD = told()
+
+
+@pytest.mark.parametrize("what", TOLD)
+def test_the_sandbox_says_the_same(standin: Ask, what: str) -> None:
+    for question in ("registered", "issued", "described", "named"):
+        ours, theirs = standin(question, TOLD[what]), library(question, TOLD[what])
+        assert ours == theirs, question
+
+
+def test_the_lesson_makes_the_same_of_its_files(standin: Ask) -> None:
+    cases = [
+        (CERTIFICATE, KEY_PEM),
+        (certificate_of(ELLIPTIC), private_pem(OTHER, "PKCS8")),
+        (CERTIFICATE[:-60], KEY_PEM[:-60]),
+        ("", ""),
+        ("\xff", "\xff\0"),
+    ]
+    for case in cases:
+        assert standin("filed", *case) == library("filed", *case)
+
+
+# Patterns
+
+
+def patterns() -> list[str]:
+    """Every pattern that the sandbox may meet."""
+    session, found = botocore.session.get_session(), set()
+    for service in ("iot", "iot-data", "sts"):
+        model = session.get_service_model(service)
+        for name in model.shape_names:
+            found.add(model.shape_for(name).metadata.get("pattern"))
+    return sorted(found - {None})
+
+
+PATTERNS = patterns()
+CHARACTERS = (
+    f"{string.printable}é\u0301\u200d²Ⅷ٣ⓐǅ\u00a0\u2028\x1c\x1f\x85\x7f\0‿😀\ue000\ud800\U00010ffd"
+)
+
+
+def test_the_patterns_are_those_that_are_known() -> None:
+    assert len(PATTERNS) >= 60
+    escapes = set(re.findall(r"\\(p\{\w+\}|[a-zA-Z])", "".join(PATTERNS)))
+    sets = {f"p{{{each}}}" for each in (*"LNZC", "Cntrl", "Digit", "Graph", "Upper")}
+    assert escapes == {*"dnrstuwSx", *sets}
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_each_pattern_matches_the_same(standin: Ask, pattern: str) -> None:
+    random = Random(pattern)
+    fitting = [each for each in CHARACTERS if lite_desk.matches(pattern, each)] or list("a1-:/.")
+    texts = ["", "\n", *CHARACTERS, *(f"a{each}" for each in CHARACTERS)]
+    for size in (2, 3, 12, 36, 64, 65):
+        text = "".join(random.choices(fitting, k=size))
+        texts += [text, f"{text}\n", f"\n{text}", f"{text}{random.choice(CHARACTERS)}"]
+    texts += [each for text in LITERALS for each in (text, f"{text}\n", text[:-1], f" {text}")]
+    ours = standin("all_matches", pattern, texts)
+    assert ours == library("all_matches", pattern, texts)
+    assert {True, False} == set(ours) or pattern == r"[\s\S]*"
+
+
+LITERALS = [
+    "0xAbC9",
+    "p99.99",
+    "p0.1",
+    "LAST",
+    "31",
+    "32",
+    "\r\n",
+    "1.0a",
+    "arn:aws:iot:eu-west-1::x",
+    "arn:aws-cn:acm:cn-north-1:123456789012:certificate/a-1",
+    "https://ingestion-a1.b.sfdcnow.com/streams/a/b/event",
+    "http://elsewhere",
+]
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.sampled_from(PATTERNS), st.text(max_size=8), st.sampled_from(["", "\n"]))
+def test_any_text_matches_the_same(standin: Ask, pattern: str, text: str, end: str) -> None:
+    # regex knows characters that this Python's own table has not yet.
+    known = "".join(each for each in text if unicodedata.category(each) != "Cn") + end
+    assert standin("matches", pattern, known) == library("matches", pattern, known)
+
+
+def test_every_character_is_in_the_same_sets(standin: Ask) -> None:
+    # Two halves of a pair would come through JSON as one character.
+    every = map(chr, range(sys.maxunicode + 1))
+    known = [each for each in every if unicodedata.category(each) not in ("Cn", "Cs")]
+    sample = "".join(known[:0x250] + known[0x250::997])
+    for pattern in (r"\w", r"\s", r"\S", r"\p{Upper}", r"[\p{Graph}]", r"\p{C}", r"\p{Cntrl}"):
+        found = [each for each in sample if lite_desk.matches(pattern, each)]
+        assert standin("found", pattern, sample) == "".join(found), pattern
