@@ -97,9 +97,8 @@ class RSAPublicKey:
         self, signature: bytes, data: bytes, _padding: Any, algorithm: HashAlgorithm
     ) -> None:
         size, number = (self.key_size + 7) // 8, int.from_bytes(signature)
-        if len(signature) != size or number >= self.n:
-            raise InvalidSignature
-        if pow(number, self.e, self.n) != int.from_bytes(_padded(data, size, algorithm)):
+        expected = int.from_bytes(_padded(data, size, algorithm))
+        if len(signature) != size or number >= self.n or pow(number, self.e, self.n) != expected:
             raise InvalidSignature
 
 
@@ -207,85 +206,79 @@ class ECDSA:
 class EllipticCurve:
     """A curve."""
 
-    name: str
+    dotted: str
+
+    @property
+    def name(self) -> str:
+        return CURVES[self.dotted]
+
+    @property
+    def known(self) -> Any:
+        """What ecdsa has for it."""
+        if self.dotted not in CURVES:
+            raise UnsupportedAlgorithm(f"Curve {self.dotted} is not supported")
+        from ecdsa.curves import find_curve  # takes longer than all the rest, and few need it
+
+        return find_curve(tuple(map(int, self.dotted.split("."))))
 
 
 @dataclass(frozen=True)
 class ECPublicKey:
-    """A curve and a point on it."""
+    """A curve, and ecdsa's key on it."""
 
     curve: EllipticCurve
-    point: bytes
+    key: Any
 
     @classmethod
-    def on(cls, dotted: str, point: bytes) -> "ECPublicKey":
+    def at(cls, curve: EllipticCurve, point: bytes) -> "ECPublicKey":
         """Return the key, or raise ValueError where the point is not on the curve."""
         from ecdsa import MalformedPointError, VerifyingKey
 
         try:
-            key = VerifyingKey.from_string(point, _curve(dotted))
+            return cls(curve, VerifyingKey.from_string(point, curve.known))
         except MalformedPointError as outside:
             raise ValueError("Invalid EC key") from outside
-        return cls(EllipticCurve(CURVES[dotted]), key.to_string("uncompressed"))
 
     def public_bytes(self, encoding: Encoding, _format: PublicFormat) -> bytes:
-        names = map(der.write_oid, (EC, _dotted(self.curve)))
-        bits = der.write(der.BIT_STRING, b"\0", self.point)
-        return encoding.of(
-            "PUBLIC KEY", der.write(der.SEQUENCE, der.write(der.SEQUENCE, *names), bits)
-        )
+        return encoding.of("PUBLIC KEY", self.key.to_der())
 
     def verify(self, signature: bytes, data: bytes, way: ECDSA) -> None:
-        from ecdsa import BadSignatureError, VerifyingKey
+        from ecdsa import BadSignatureError
         from ecdsa.util import sigdecode_der
 
-        key = VerifyingKey.from_string(self.point, _curve(_dotted(self.curve)))
         hashed = getattr(hashlib, way.algorithm.name)
         try:
-            key.verify(signature, data, hashed, sigdecode_der, allow_truncate=True)
+            self.key.verify(signature, data, hashed, sigdecode_der, allow_truncate=True)
         except BadSignatureError as another:
             raise InvalidSignature from another
 
 
 @dataclass(frozen=True, repr=False)
 class ECPrivateKey:
-    """A curve and a number."""
+    """A curve, and ecdsa's key."""
 
     curve: EllipticCurve
-    number: int
+    key: Any
+
+    @classmethod
+    def of(cls, curve: EllipticCurve, number: bytes) -> "ECPrivateKey":
+        """Return the key, or raise ValueError where the curve has no such number."""
+        from ecdsa import MalformedPointError, SigningKey
+
+        try:
+            return cls(curve, SigningKey.from_secret_exponent(int.from_bytes(number), curve.known))
+        except MalformedPointError as outside:
+            raise ValueError("Invalid EC key") from outside
 
     def public_key(self) -> ECPublicKey:
-        point = self._key().verifying_key.to_string("uncompressed")
-        return ECPublicKey(self.curve, point)
+        return ECPublicKey(self.curve, self.key.verifying_key)
 
     def sign(self, data: bytes, way: ECDSA) -> bytes:
         from ecdsa.util import sigencode_der
 
         hashed = getattr(hashlib, way.algorithm.name)
-        made: bytes = self._key().sign(data, None, hashed, sigencode_der, allow_truncate=True)
+        made: bytes = self.key.sign(data, None, hashed, sigencode_der, allow_truncate=True)
         return made
-
-    def _key(self) -> Any:
-        """Return ecdsa's key, or raise ValueError where the curve has no such number."""
-        from ecdsa import MalformedPointError, SigningKey
-
-        try:
-            return SigningKey.from_secret_exponent(self.number, _curve(_dotted(self.curve)))
-        except MalformedPointError as outside:
-            raise ValueError("Invalid private key") from outside
-
-
-def _dotted(curve: EllipticCurve) -> str:
-    return next(dotted for dotted, name in CURVES.items() if name == curve.name)
-
-
-def _curve(dotted: str) -> Any:
-    """Return what ecdsa has for a curve."""
-    if dotted not in CURVES:
-        raise UnsupportedAlgorithm(f"Curve {dotted} is not supported")
-    from ecdsa.curves import find_curve  # takes longer than all the rest, and few need it
-
-    return find_curve(tuple(map(int, dotted.split("."))))
 
 
 class OtherPublicKey:
@@ -329,19 +322,16 @@ def load_der_public_key(content: bytes) -> PublicKey:
     bits = fields.bits()
     fields.end()
     if dotted == RSA:
-        return _public(*_naturals(bits, 2))
+        n, e = _naturals(bits, 2)
+        if not 3 <= e < n or e % 2 == 0:
+            raise ValueError("Invalid RSA key")
+        return RSAPublicKey(n, e)
     if dotted == EC:
-        return ECPublicKey.on(Reader(parameters).oid(), bits)
+        return ECPublicKey.at(EllipticCurve(Reader(parameters).oid()), bits)
     if dotted in OTHERS:
         made: OtherPublicKey = type(OTHERS[dotted], (OtherPublicKey,), {})()
         return made
     raise UnsupportedAlgorithm(f"Unknown key type: {dotted}")
-
-
-def _public(n: int, e: int) -> RSAPublicKey:
-    if not 3 <= e < n or e % 2 == 0:
-        raise ValueError("Invalid RSA key")
-    return RSAPublicKey(n, e)
 
 
 def _naturals(content: bytes, count: int) -> list[int]:
@@ -391,18 +381,17 @@ def load_pem_private_key(
 def _read_elliptic(content: bytes, parameters: bytes) -> ECPrivateKey:
     """Read a key as in https://www.rfc-editor.org/rfc/rfc5915."""
     fields = Reader.of(content)
-    version, number = fields.natural(), int.from_bytes(fields.read(der.OCTET_STRING))
+    version, number = fields.natural(), fields.read(der.OCTET_STRING)
     if fields.next_is(der.FIELD_0):
         parameters = fields.read(der.FIELD_0)
     named = Reader(parameters)
-    dotted = named.oid()
+    curve = EllipticCurve(named.oid())
     named.end()
-    _curve(dotted)
-    key = ECPrivateKey(EllipticCurve(CURVES[dotted]), number)
-    given = public = key.public_key()
+    key = ECPrivateKey.of(curve, number)
+    public = key.public_key()
     if fields.next_is(der.FIELD_1):
-        given = ECPublicKey.on(dotted, fields.inside(der.FIELD_1).bits())
+        public = ECPublicKey.at(curve, fields.inside(der.FIELD_1).bits())
     fields.end()
-    if version != 1 or given != public:
-        raise ValueError("Invalid private key")
+    if version != 1 or public != key.public_key():
+        raise ValueError("Invalid EC key")
     return key

@@ -51,6 +51,7 @@ _TEXTS |= {_UNIVERSAL: "utf-32-be", _BMP: "utf-16-be"}
 """How the value of a name's part is encoded, by its tag."""
 _TAGS = {"C": _PRINTABLE, "DC": 0x16}
 """How it is written, where not in UTF-8."""
+_ESCAPED = re.compile(r"\\(00|.)", re.DOTALL)
 _PART = re.compile(rf"({'|'.join(SHORT.values())}|[\d.]+)=((?:[^\\,+\"<>;]|\\.)*)", re.DOTALL)
 
 
@@ -88,17 +89,13 @@ class Name:
     @classmethod
     def from_rfc4514_string(cls, data: str) -> "Name":
         """Read it from text; parts that are several are not supported here."""
-        kinds, parts = (
-            {short: dotted for dotted, short in SHORT.items()},
-            list(_PART.finditer(data)),
-        )
+        kinds = {short: dotted for dotted, short in SHORT.items()}
+        parts = list(_PART.finditer(data))
         if ",".join(part[0] for part in parts) != data:
             raise ValueError(f"That is no name: {data}")
         found = []
         for part in reversed(parts):
-            value = re.sub(
-                r"\\(00|.)", lambda at: "\0" if at[1] == "00" else at[1], part[2], flags=re.DOTALL
-            )
+            value = _ESCAPED.sub(lambda at: "\0" if at[1] == "00" else at[1], part[2])
             found.append(NameAttribute(ObjectIdentifier(kinds.get(part[1], part[1])), value))
         return cls(found)
 
