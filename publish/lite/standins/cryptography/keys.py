@@ -310,6 +310,14 @@ def read_algorithm(reader: Reader) -> tuple[str, bytes]:
     return dotted, parameters
 
 
+def read_frame(content: bytes) -> tuple[str, bytes, bytes]:
+    """Return what a public key is for, with which parameters, and what it is."""
+    fields = Reader.of(content)
+    (dotted, parameters), bits = read_algorithm(fields), fields.bits()
+    fields.end()
+    return dotted, parameters, bits
+
+
 def load_der_public_key(content: bytes) -> PublicKey:
     """Read the public key of a certificate.
 
@@ -317,10 +325,7 @@ def load_der_public_key(content: bytes) -> PublicKey:
         ValueError: it is damaged.
         UnsupportedAlgorithm: it is of a kind that the library does not have.
     """
-    fields = Reader.of(content)
-    dotted, parameters = read_algorithm(fields)
-    bits = fields.bits()
-    fields.end()
+    dotted, parameters, bits = read_frame(content)
     if dotted == RSA:
         n, e = _naturals(bits, 2)
         if not 3 <= e < n or e % 2 == 0:

@@ -26,6 +26,7 @@ from cryptography.keys import (
     RSAPublicKey,
     load_der_public_key,
     read_algorithm,
+    read_frame,
     write_algorithm,
 )
 
@@ -143,12 +144,8 @@ def _name(rdns: _RawName) -> Name:
             raise TypeError("oid must be X500_UNIQUE_IDENTIFIER for BitString type.")
         if not all(tag in _TEXTS for _, tag, _ in rdn):
             raise ValueError("a part of a name is no text")
-        made.rdns.append(
-            [
-                NameAttribute(ObjectIdentifier(oid), value.decode(_TEXTS[tag]))
-                for oid, tag, value in rdn
-            ]
-        )
+        parts = [(ObjectIdentifier(oid), value.decode(_TEXTS[tag])) for oid, tag, value in rdn]
+        made.rdns.append([NameAttribute(*part) for part in parts])
     return made
 
 
@@ -185,10 +182,7 @@ class _Signed:
 
     def _read_whose(self, fields: Reader) -> None:
         self._subject, self._key = _read_name(fields), fields.whole(der.SEQUENCE)
-        key = Reader.of(self._key)
-        read_algorithm(key)
-        key.bits()
-        key.end()
+        read_frame(self._key)  # the rest is read when it is asked for, as in the library
 
 
 class Certificate(_Signed):
