@@ -145,12 +145,12 @@ class Reader:
         first = min(arcs[0] // 40, 2)
         return ".".join(map(str, (first, arcs[0] - 40 * first, *arcs[1:-1])))
 
-    def bits(self, tag: int = BIT_STRING) -> bytes:
-        """Return the next element, a bit string; bits that are not there count as zero."""
+    def bits(self, tag: int = BIT_STRING) -> tuple[bytes, int]:
+        """Return the next element, a bit string, and how many of its last bits are not there."""
         unused, *content = self.read(tag) or [8]
         if unused > 7 or (unused and (not content or content[-1] & (1 << unused) - 1)):
             raise ValueError("the bit string has another form")
-        return bytes(content)
+        return bytes(content), unused
 
     def time(self) -> datetime:
         """Return the next element, a moment of a certificate's validity, in UTC."""

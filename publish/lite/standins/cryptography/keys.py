@@ -18,12 +18,13 @@ from cryptography.hazmat.primitives.hashes import HashAlgorithm
 
 RSA, EC = "1.2.840.113549.1.1.1", "1.2.840.10045.2.1"
 OTHERS = {
-    "1.2.840.10040.4.1": "DSAPublicKey",
-    "1.3.101.110": "X25519PublicKey",
-    "1.3.101.111": "X448PublicKey",
-    "1.3.101.112": "Ed25519PublicKey",
-    "1.3.101.113": "Ed448PublicKey",
+    "1.2.840.10040.4.1": ("DSAPublicKey", 0),
+    "1.3.101.110": ("X25519PublicKey", 32),
+    "1.3.101.111": ("X448PublicKey", 56),
+    "1.3.101.112": ("Ed25519PublicKey", 32),
+    "1.3.101.113": ("Ed448PublicKey", 57),
 }
+"""Keys that AWS IoT does not take: the names of their classes, and how many bytes they have."""
 CURVES = {
     "1.2.840.10045.3.1.1": "secp192r1",
     "1.2.840.10045.3.1.7": "secp256r1",
@@ -38,6 +39,7 @@ CURVES = {
 _PARAMETERS = {
     EC: rb"\x05\x00|\x06.*",
     "1.2.840.113549.1.1.10": rb"(\x30.*)?",  # RSASSA-PSS
+    **dict.fromkeys(["1.2.840.10040.4.1", "1.2.840.10046.2.1"], rb"\x30.*"),  # DSA, Diffie-Hellman
     **dict.fromkeys(["1.3.101.110", "1.3.101.111", "1.3.101.112", "1.3.101.113"], b""),
     **{f"1.2.840.113549.1.1.{arc}": rb"(\x05\x00)?" for arc in (1, 5, 11, 12, 13, 14)},
     **{f"1.2.840.10045.4.3.{arc}": rb"(\x05\x00)?" for arc in (1, 2, 3, 4)},
@@ -217,7 +219,9 @@ class EllipticCurve:
         """What ecdsa has for it."""
         if self.dotted not in CURVES:
             raise UnsupportedAlgorithm(f"Curve {self.dotted} is not supported")
-        from ecdsa.curves import find_curve  # takes longer than all the rest, and few need it
+        from ecdsa.curves import (
+            find_curve,
+        )  # takes longer than all the rest, and few need it
 
         return find_curve(tuple(map(int, self.dotted.split("."))))
 
@@ -266,7 +270,10 @@ class ECPrivateKey:
         from ecdsa import MalformedPointError, SigningKey
 
         try:
-            return cls(curve, SigningKey.from_secret_exponent(int.from_bytes(number), curve.known))
+            return cls(
+                curve,
+                SigningKey.from_secret_exponent(int.from_bytes(number), curve.known),
+            )
         except MalformedPointError as outside:
             raise ValueError("Invalid EC key") from outside
 
@@ -310,12 +317,12 @@ def read_algorithm(reader: Reader) -> tuple[str, bytes]:
     return dotted, parameters
 
 
-def read_frame(content: bytes) -> tuple[str, bytes, bytes]:
-    """Return what a public key is for, with which parameters, and what it is."""
+def read_frame(content: bytes) -> tuple[str, bytes, bytes, int]:
+    """Return what a public key is for, with which parameters, and its bits."""
     fields = Reader.of(content)
-    (dotted, parameters), bits = read_algorithm(fields), fields.bits()
+    (dotted, parameters), (bits, unused) = read_algorithm(fields), fields.bits()
     fields.end()
-    return dotted, parameters, bits
+    return dotted, parameters, bits, unused
 
 
 def load_der_public_key(content: bytes) -> PublicKey:
@@ -325,7 +332,9 @@ def load_der_public_key(content: bytes) -> PublicKey:
         ValueError: it is damaged.
         UnsupportedAlgorithm: it is of a kind that the library does not have.
     """
-    dotted, parameters, bits = read_frame(content)
+    dotted, parameters, bits, unused = read_frame(content)
+    if unused:
+        raise ValueError("A key has whole bytes.")
     if dotted == RSA:
         n, e = _naturals(bits, 2)
         if not 3 <= e < n or e % 2 == 0:
@@ -334,7 +343,10 @@ def load_der_public_key(content: bytes) -> PublicKey:
     if dotted == EC:
         return ECPublicKey.at(EllipticCurve(Reader(parameters).oid()), bits)
     if dotted in OTHERS:
-        made: OtherPublicKey = type(OTHERS[dotted], (OtherPublicKey,), {})()
+        name, size = OTHERS[dotted]
+        if size and len(bits) != size:
+            raise ValueError(f"An {name} has {size} bytes.")
+        made: OtherPublicKey = type(name, (OtherPublicKey,), {})()
         return made
     raise UnsupportedAlgorithm(f"Unknown key type: {dotted}")
 
@@ -393,10 +405,11 @@ def _read_elliptic(content: bytes, parameters: bytes) -> ECPrivateKey:
     curve = EllipticCurve(named.oid())
     named.end()
     key = ECPrivateKey.of(curve, number)
-    public = key.public_key()
+    public, unused = key.public_key(), 0
     if fields.next_is(der.FIELD_1):
-        public = ECPublicKey.at(curve, fields.inside(der.FIELD_1).bits())
+        point, unused = fields.inside(der.FIELD_1).bits()
+        public = ECPublicKey.at(curve, point)
     fields.end()
-    if version != 1 or public != key.public_key():
+    if version != 1 or unused or public != key.public_key():
         raise ValueError("Invalid EC key")
     return key

@@ -158,7 +158,7 @@ class _Signed:
         self._der, outer = content, Reader.of(content)
         self._content = outer.whole(der.SEQUENCE)
         self._algorithm, _ = read_algorithm(outer)
-        self._signature = outer.bits()
+        self._signature, _ = outer.bits()
         outer.end()
 
     @property
@@ -203,7 +203,10 @@ class Certificate(_Signed):
         read_algorithm(fields)
         self._issuer = _read_name(fields)
         validity = fields.inside(der.SEQUENCE)
-        self.not_valid_before_utc, self.not_valid_after_utc = validity.time(), validity.time()
+        self.not_valid_before_utc, self.not_valid_after_utc = (
+            validity.time(),
+            validity.time(),
+        )
         validity.end()
         self._read_whose(fields)
         for unique_id in (0x81, 0x82):
@@ -329,7 +332,10 @@ class CertificateBuilder:
         return replace(self, _extensions=self._extensions + extension)
 
     def sign(
-        self, private_key: RSAPrivateKey, algorithm: hashes.HashAlgorithm, backend: None = None
+        self,
+        private_key: RSAPrivateKey,
+        algorithm: hashes.HashAlgorithm,
+        backend: None = None,
     ) -> Certificate:
         content = der.write(
             der.SEQUENCE,
@@ -355,7 +361,10 @@ class CertificateSigningRequestBuilder:
         return replace(self, _subject=name.public_bytes())
 
     def sign(
-        self, private_key: RSAPrivateKey, algorithm: hashes.HashAlgorithm, backend: None = None
+        self,
+        private_key: RSAPrivateKey,
+        algorithm: hashes.HashAlgorithm,
+        backend: None = None,
     ) -> CertificateSigningRequest:
         key = private_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         parts = der.write_integer(0), self._subject, key, der.write(der.FIELD_0)
