@@ -440,6 +440,107 @@ def test_damage_is_noticed_alike(
     assert ours == theirs
 
 
+EDITS = [
+    (b"\2\x14\x40\0", b"\2\x14\0\0"),  # the serial number, with a byte too many
+    (b"\2\x14\x40\0", b"\2\x14\xff\xff"),
+    (b"\2\x14\x40\0", b"\2\x14\xc0\0"),  # below zero
+    (b"\xa0\3\2\1\2", b"\xa0\3\2\1\0"),  # version 1, which goes without saying
+    (b"\xa0\3\2\1\2", b"\xa0\3\2\1\xff"),
+    (b"\1\1\xff\4", b"\1\1\x01\4"),  # neither true nor false
+    (b"\1\1\xff\4", b"\1\1\0\4"),
+    (b"991231", b"991331"),
+    (b"991231", b"501231"),
+    (b"991231", b"491231"),
+    (b"235959Z", b"2359590"),
+    (b"235959Z", b"235960Z"),
+    (b"20500101", b"2050010x"),
+    (b"\x55\4\3\x0c", b"\x55\4\3\x3f"),  # a tag of more than a byte
+    (b"\x55\4\3\x0c", b"\x55\4\3\3"),
+    (b"\x55\4\3\x0c", b"\x55\4\3\x1e"),
+    (b"\x55\4\3\x0c", b"\x55\4\x80\x0c"),
+    (b"\x13\2US", b"\x13\2U*"),
+    (b"\x13\2US", b"\x0c\2U\xff"),
+    (b"\2\3\1\0\1", b"\2\3\1\0\2"),  # an even exponent
+    (b"\2\3\1\0\1", b"\2\3\xff\0\1"),
+    (b"\x82\1\1\0", b"\x82\1\1\1"),  # bits that are not there
+    (b"\x82\1\1\0", b"\x82\1\1\x08"),
+    (b"\1\1\x0b\5\0", b"\1\1\x0b\2\0"),
+    (b"\x30\x82\3", b"\x30\x85\3"),
+    (b"\x30\x82\3", b"\x30\x80\3"),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), EDITS)
+def test_what_is_no_der(standin: Ask, old: bytes, new: bytes) -> None:
+    pem = in_der(CERTIFICATE, old, new)
+    assert standin("read_certificate", pem) == library("read_certificate", pem)
+
+
+WHOLE = CERTIFICATE.rstrip("\n")
+TEXTS = [
+    WHOLE + CERTIFICATE,  # joined by somebody whose file had no last line's end
+    f"-{CERTIFICATE}",
+    CERTIFICATE.replace("-----END", "------END"),
+    CERTIFICATE.replace("-----\n", "-----\nno header\n\n", 1),
+    CERTIFICATE.replace("-----\n", "-----\na: header\n\n", 1),
+    CERTIFICATE.replace("-----\n", "-----\r\na: header\r\n\r\n", 1),
+    CERTIFICATE.replace("END CERTIFICATE", "END CERTIFICAT"),
+    CERTIFICATE.replace("CERTIFICATE", ""),
+    CERTIFICATE.replace("CERTIFICATE", "X509 CERTIFICATE"),
+    CERTIFICATE.replace("CERTIFICATE", "PUBLIC KEY"),
+    CERTIFICATE.replace("\n", " \t\r\n"),
+    CERTIFICATE.replace("\nMII", "\nM%II"),
+    CERTIFICATE.replace("\nMII", "\nMI"),
+    f"{CERTIFICATE}-----BEGIN X-----\nAB==\n-----END X-----",  # bits that are not zero
+    f"{CERTIFICATE}-----BEGIN X-----\nAA\n-----END X-----",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
+def test_what_is_no_pem(standin: Ask, text: str) -> None:
+    for question in ("read_certificate", "read_certificates"):
+        assert standin(question, text) == library(question, text)
+    request = text.replace("CERTIFICATE", "NEW CERTIFICATE REQUEST").replace(
+        "\n".join(WHOLE.splitlines()[1:-1]), "\n".join(csr_of(KEY).splitlines()[1:-1])
+    )
+    assert standin("read_csr", request) == library("read_csr", request)
+
+
+def test_a_set_out_of_order(standin: Ask) -> None:
+    parts = [each.public_bytes() for each in (x509.Name([it]) for it in NAME)]
+    pairs = sorted(part[4:] for part in parts)  # each in a sequence, in a set
+    for order in (pairs, pairs[::-1]):
+        name = (
+            b"\x30"
+            + bytes([len(b"".join(order)) + 2, 0x31, len(b"".join(order))])
+            + b"".join(order)
+        )
+        pem = with_content(csr_of(KEY), lambda content, made=name: content.replace(WHOM, made))
+        assert standin("read_csr", pem) == library("read_csr", pem)
+
+
+WHOM = NAME.public_bytes()
+
+
+def with_content(pem: str, change: Callable[[bytes], bytes]) -> str:
+    """A request with another content, and the same signature."""
+    made = x509.load_pem_x509_csr(pem.encode())
+    content = made.tbs_certrequest_bytes
+    head = 4 if content[1] == 0x82 else 3
+    whole = made.public_bytes(serialization.Encoding.DER)
+    rest = whole[whole.index(content) + len(content) :]
+    return text_of(sequence(sequence(change(content[head:])) + rest), pem)
+
+
+def test_a_signature_of_another_kind(standin: Ask) -> None:
+    made = x509.load_pem_x509_csr(csr_of(KEY).encode())
+    content, ecdsa = made.tbs_certrequest_bytes, bytes.fromhex("300a06082a8648ce3d040302")
+    signature = b"\3\x82\1\1\0" + made.signature
+    pem = text_of(sequence(content + ecdsa + signature), csr_of(KEY))
+    assert standin("read_csr", pem) == library("read_csr", pem)
+    assert standin("read_csr", pem)["valid"] is False
+
+
 # The sandbox and the lesson on the stand-ins
 
 
