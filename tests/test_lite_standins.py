@@ -458,6 +458,7 @@ EDITS = [
     (b"\x55\4\3\x0c", b"\x55\4\3\3"),
     (b"\x55\4\3\x0c", b"\x55\4\3\x1e"),
     (b"\x55\4\3\x0c", b"\x55\4\x80\x0c"),
+    (b"\x55\4\3\x0c", b"\x55\4\x83\x0c"),  # an object identifier that does not end
     (b"\x13\2US", b"\x13\2U*"),
     (b"\x13\2US", b"\x0c\2U\xff"),
     (b"\2\3\1\0\1", b"\2\3\1\0\2"),  # an even exponent

@@ -145,9 +145,9 @@ class Reader:
         first = min(arcs[0] // 40, 2)
         return ".".join(map(str, (first, arcs[0] - 40 * first, *arcs[1:-1])))
 
-    def bits(self, tag: int = BIT_STRING) -> tuple[bytes, int]:
+    def bits(self) -> tuple[bytes, int]:
         """Return the next element, a bit string, and how many of its last bits are not there."""
-        unused, *content = self.read(tag) or [8]
+        unused, *content = self.read(BIT_STRING) or [8]
         if unused > 7 or (unused and (not content or content[-1] & (1 << unused) - 1)):
             raise ValueError("the bit string has another form")
         return bytes(content), unused
@@ -174,7 +174,7 @@ def unarmor(pem: bytes) -> list[tuple[str, bytes, bytes]]:
     """Return each block of a PEM text: its label, its headers, what it holds.
 
     Raises:
-        ValueError: there is none, or one is damaged.
+        ValueError: one is damaged.
     """
     found = []
     for begin, payload, end in _BLOCK.findall(pem):
@@ -187,6 +187,4 @@ def unarmor(pem: bytes) -> list[tuple[str, bytes, bytes]]:
         if base64.b64encode(content).decode() != text:
             raise ValueError("The PEM text is not base64.")
         found.append((begin.decode(), headers, content))
-    if not found:
-        raise ValueError("Unable to load PEM file.")
     return found

@@ -209,9 +209,6 @@ class Certificate(_Signed):
         )
         validity.end()
         self._read_whose(fields)
-        for unique_id in (0x81, 0x82):
-            if fields.next_is(unique_id):
-                fields.bits(unique_id)
         if fields.next_is(der.FIELD_3):
             inner = fields.inside(der.FIELD_3)
             _check_extensions(inner.inside(der.SEQUENCE))
