@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -63,7 +64,7 @@ class KeyFiles:
         """The same; empty where the certificate's file is missing or damaged."""
         try:
             certificate = x509.load_pem_x509_certificate(self.certificate.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, x509.InvalidVersion):
             return ""
         return certificate.fingerprint(hashes.SHA256()).hex()
 
@@ -92,7 +93,7 @@ class KeyFiles:
             # Checking a key takes 50 ms, for nothing: a damaged one's public key does not match.
             pem, skip = self.private_key.read_bytes(), {"unsafe_skip_rsa_key_validation": True}
             return load_pem_private_key(pem, None, **skip).public_key()
-        except (OSError, TypeError, ValueError):  # missing, behind a password, damaged
+        except (OSError, TypeError, ValueError, UnsupportedAlgorithm):  # none, locked, damaged
             return None
 
     def delete(self) -> None:

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from moto.iot.models import iot_backends
 
 from iot_policy import AttachedThing, CertificateNames
@@ -83,9 +84,18 @@ class Registry:
         ]
 
 
+UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
+"""What the library raises for a certificate or a request that is damaged, or not of its kinds.
+
+TypeError is for a name with bits in it."""
+
+
 @lru_cache(maxsize=1024)
 def certificate_names(pem: str) -> CertificateNames:
     """Read the subject and the issuer of a certificate, as policy variables have them.
+
+    Raises:
+        One of UNREADABLE: it is damaged.
 
     Source: https://docs.aws.amazon.com/iot/latest/developerguide/cert-policy-variables.html
     """

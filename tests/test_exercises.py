@@ -4,6 +4,7 @@ import asyncio
 import re
 import reprlib
 import shutil
+import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -1482,6 +1483,12 @@ def test_an_id_is_proved_by_a_whole_pair_alone(rotation: Rotation) -> None:
     files = rotation.files
     assert working.proved_id(files) == rotation.old_id
     assert working.proved_id(None) == ""
+    pem = files.certificate.read_text()
+    # The exponent of its own key is even: it is a certificate all the same.
+    der = ssl.PEM_cert_to_DER_cert(pem).replace(b"\2\3\1\0\1", b"\2\3\1\0\2")
+    files.certificate.write_text(ssl.DER_cert_to_PEM_cert(der))
+    assert files.known_id and working.proved_id(files) == ""
+    files.certificate.write_text(pem)
     key = files.private_key.read_bytes()
     other = certificate.create(rotation.account, "my-other").private_key.read_bytes()
     for wrong in (other, b"", b"gone"):

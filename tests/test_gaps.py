@@ -19,7 +19,7 @@ import worlds
 from botocore.exceptions import ClientError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -571,6 +571,45 @@ def test_a_certificate_that_is_none(inside: Account) -> None:
         code, message = registered(inside, text)
         assert code == "CertificateValidationException"
         assert "-----" not in message
+
+
+NAMED = (b"\x55\4\3\x0c\x08a device", b"\x55\4\3\3\x08\0 device")
+"""A name's text, and bits in its place."""
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"\xa0\3\2\1\2", b"\xa0\3\2\1\1"), NAMED])
+def test_a_certificate_of_no_version_or_with_bits_in_its_name(
+    inside: Account, old: bytes, new: bytes
+) -> None:
+    der = ssl.PEM_cert_to_DER_cert(worlds.foreign_certificate())
+    assert old in der
+    code, message = registered(inside, ssl.DER_cert_to_PEM_cert(der.replace(old, new)))
+    assert (code, "not valid" in message) == ("CertificateValidationException", True)
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"\2\1\0", b"\2\1\1"), NAMED])
+def test_a_request_of_no_version_or_with_bits_in_its_name(
+    inside: Account, old: bytes, new: bytes
+) -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a device")])
+    csr = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    content, der = csr.tbs_certrequest_bytes, csr.public_bytes(serialization.Encoding.DER)
+    changed = content.replace(old, new, 1)
+    signature = key.sign(changed, padding.PKCS1v15(), hashes.SHA256())
+    der = der.replace(content, changed).replace(csr.signature, signature)
+    text = ssl.DER_cert_to_PEM_cert(der).replace("CERTIFICATE", "CERTIFICATE REQUEST")
+    refusal = refused(inside.iot.create_certificate_from_csr, certificateSigningRequest=text)
+    assert refusal == ("InvalidRequestException", "The certificate signing request is not valid.")
+
+
+def test_a_request_of_a_kind_that_is_not_known(inside: Account) -> None:
+    der = b64decode("".join(worlds.signing_request().splitlines()[1:-1]))
+    curve = bytes.fromhex("2a8648ce3d030107")
+    text = ssl.DER_cert_to_PEM_cert(der.replace(curve, curve[:-1] + b"\x7f"))
+    text = text.replace("CERTIFICATE", "CERTIFICATE REQUEST")
+    code, why = refused(inside.iot.create_certificate_from_csr, certificateSigningRequest=text)
+    assert (code, "is refused: Curve" in why) == ("InvalidRequestException", True)
 
 
 def test_a_certificate_that_tls_cannot_load(

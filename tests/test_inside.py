@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -142,6 +143,21 @@ def damaged_certificate(pressed: Device) -> None:
     pressed.files.certificate.write_text("no certificate")
 
 
+def spoil_certificate(pressed: Device, old: bytes, new: bytes) -> None:
+    file = pressed.files.certificate
+    der = ssl.PEM_cert_to_DER_cert(file.read_text())
+    assert old in der
+    file.write_text(ssl.DER_cert_to_PEM_cert(der.replace(old, new)))
+
+
+def of_no_version(pressed: Device) -> None:
+    spoil_certificate(pressed, b"\xa0\3\2\1\2", b"\xa0\3\2\1\1")
+
+
+def damaged_key_in_the_certificate(pressed: Device) -> None:
+    spoil_certificate(pressed, b"\2\3\1\0\1", b"\2\3\1\0\2")  # the exponent is even
+
+
 def of_another_sandbox(pressed: Device) -> None:
     pem, key = broker_support.self_signed()
     pressed.files.certificate.write_text(pem)
@@ -152,6 +168,8 @@ UNUSABLE = {
     damaged_key: "could not connect",
     locked_key: "could not connect: Password was not given",
     damaged_certificate: "showed no certificate",
+    of_no_version: "showed no certificate",
+    damaged_key_in_the_certificate: "has not proven that it holds the private key",
     of_another_sandbox: "not one that is registered here",
 }
 

@@ -1,13 +1,15 @@
 """The files of a certificate by themselves: no account, and nothing is overwritten or left half."""
 
 import os
+import ssl
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import worlds
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from helpers import key_files
 from helpers.errors import LessonError
@@ -183,3 +185,22 @@ def test_the_public_key_is_computed_from_a_whole_private_key_alone() -> None:
     assert files.computed_public_key() is None
     files.private_key.unlink()
     assert files.computed_public_key() is None
+
+
+def test_a_private_key_of_a_kind_that_is_not_known() -> None:
+    files, key = save(), ed25519.Ed25519PrivateKey.generate()
+    pkcs8, none = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    der = key.private_bytes(serialization.Encoding.DER, pkcs8, none)
+    text = ssl.DER_cert_to_PEM_cert(der.replace(b"\x2b\x65\x70", b"\x2b\x65\x01"))
+    files.private_key.write_text(text.replace("CERTIFICATE", "PRIVATE KEY"))
+    assert files.computed_public_key() is None
+
+
+def test_a_certificate_of_no_version_has_no_id() -> None:
+    files = save()
+    pem = worlds.foreign_certificate()
+    files.certificate.write_text(pem)
+    assert files.known_id
+    der = ssl.PEM_cert_to_DER_cert(pem).replace(b"\xa0\3\2\1\2", b"\xa0\3\2\1\1")
+    files.certificate.write_text(ssl.DER_cert_to_PEM_cert(der))
+    assert files.known_id == ""

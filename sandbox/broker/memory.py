@@ -19,6 +19,7 @@ from sandbox.broker.link import Accept, Peer
 from sandbox.broker.refusals import NOT_REGISTERED, REGISTER_IT
 from sandbox.mqtt import limits
 from sandbox.mqtt.packets import ReasonCode, RefusedError
+from sandbox.registry import UNREADABLE
 
 ADDRESS = "127.0.0.1"
 """Where a device in this process comes from, to a policy that asks."""
@@ -126,14 +127,14 @@ def proven(certificate: bytes, sign: Sign) -> str:
     """
     try:
         shown = x509.load_pem_x509_certificate(certificate)
-    except ValueError as problem:
+    except UNREADABLE as problem:
         raise _no("the client showed no certificate: give it the device's certificate") from problem
     if not shown.not_valid_before_utc <= datetime.now(UTC) <= shown.not_valid_after_utc:
         raise _no("the client's certificate is not valid today: give it a new one")
     challenge = secrets.token_bytes(CHALLENGE_BYTES)
     try:
         _verify(shown.public_key(), sign(challenge), challenge)
-    except (InvalidSignature, UnsupportedAlgorithm) as problem:
+    except (InvalidSignature, *UNREADABLE) as problem:
         raise _no(
             "the client has not proven that it holds the private key of the certificate that it "
             "shows: give it the key that was made with that certificate"

@@ -21,7 +21,7 @@ from moto.iot.responses import IoTResponse
 
 from sandbox.gaps.errors import CertificateValidationException
 from sandbox.gaps.operations import Answer, overriding
-from sandbox.registry import Registry, certificate_names
+from sandbox.registry import UNREADABLE, Registry, certificate_names
 
 ISSUER = x509.Name.from_rfc4514_string(
     "C=US,ST=Washington,L=Seattle,O=Amazon.com Inc.,OU=Amazon Web Services"
@@ -157,7 +157,11 @@ def issue_for(csr_pem: str) -> str:
         if problem:
             raise InvalidRequestException(f"The certificate signing request is refused: {problem}.")
         return _certificate(csr.subject, csr.public_key())
-    except (ValueError, UnsupportedAlgorithm) as unreadable:
+    except UnsupportedAlgorithm as unknown:
+        raise InvalidRequestException(
+            f"The certificate signing request is refused: {unknown}."
+        ) from unknown
+    except UNREADABLE as unreadable:
         raise InvalidRequestException(
             "The certificate signing request is not valid."
         ) from unreadable
@@ -182,7 +186,7 @@ def _read(pem: str) -> x509.Certificate:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(
             cadata=certificate.public_bytes(serialization.Encoding.DER)
         )
-    except (ValueError, UnsupportedAlgorithm, ssl.SSLError) as unreadable:
+    except (*UNREADABLE, ssl.SSLError) as unreadable:
         raise CertificateValidationException(
             "The certificate is not valid: certificatePem takes one certificate in PEM form."
         ) from unreadable
