@@ -4,6 +4,8 @@ The process answers line by line, in JSON.
 """
 
 import datetime
+import importlib
+import inspect
 import json
 import sys
 from collections.abc import Callable
@@ -26,22 +28,21 @@ HASHES |= {"sha224": hashes.SHA224(), "sha512": hashes.SHA512()}
 
 
 def outcome(call: Callable[[], Any]) -> Any:
-    """What a call returns, or the class of its error; every kind of ValueError is one."""
+    """What a call returns, or the class of its error; what the library has for damage is one."""
     try:
         return call()
-    except ValueError:
+    except (ValueError, TypeError, x509.InvalidVersion):
         return "ValueError"
-    except (TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
-        return type(error).__name__
+    except UnsupportedAlgorithm as error:
+        return f"UnsupportedAlgorithm: {error}"
 
 
 def name(found: x509.Name) -> list[Any]:
     return [found.rfc4514_string(), [[each.oid.dotted_string, each.value] for each in found]]
 
 
-def digest(signed: Any) -> str | None:
-    found = signed.signature_hash_algorithm
-    return found.name if found else None
+def digest(signed: Any) -> str:
+    return str(signed.signature_hash_algorithm.name)
 
 
 def public(key: Any) -> list[Any]:
@@ -49,7 +50,7 @@ def public(key: Any) -> list[Any]:
     if isinstance(key, rsa.RSAPublicKey):
         return [kind, key.key_size, key.public_bytes(PEM, SPKI).decode()]
     if isinstance(key, ec.EllipticCurvePublicKey):
-        return [kind, key.curve.name, key.public_bytes(PEM, SPKI).decode()]
+        return [kind, key.curve.name]
     return [kind]
 
 
@@ -141,35 +142,21 @@ def make_certificate(key: str, subject: str, seconds: list[int], critical: bool,
     return made.public_bytes(PEM).decode()
 
 
-def make_csr(key: str, subject: str, algorithm: str) -> str:
-    request = x509.CertificateSigningRequestBuilder()
-    request = request.subject_name(x509.Name.from_rfc4514_string(subject))
-    private = load(key, unsafe_skip_rsa_key_validation=True)
-    return request.sign(private, HASHES[algorithm]).public_bytes(PEM).decode()
-
-
 def sign(key: str, text: str, algorithm: str) -> str:
-    private = load(key, unsafe_skip_rsa_key_validation=True)
-    elliptic = isinstance(private, ec.EllipticCurvePrivateKey)
-    return private.sign(text.encode(), *way(elliptic, algorithm)).hex()
+    return load(key).sign(text.encode(), padding.PKCS1v15(), HASHES[algorithm]).hex()
 
 
-def way(elliptic: bool, algorithm: str) -> list[Any]:
-    """How a key signs."""
-    if elliptic:
-        return [ec.ECDSA(HASHES[algorithm])]
-    return [padding.PKCS1v15(), HASHES[algorithm]]
-
-
-def verify(pem: str, signature: str, text: str, algorithm: str) -> bool:
+def verify(pem: str, signature: str, text: str, algorithm: str) -> Any:
     """Tell whether the key of a certificate takes a signature."""
-    key, given = x509.load_pem_x509_certificate(pem.encode()).public_key(), bytes.fromhex(signature)
-    elliptic = isinstance(key, ec.EllipticCurvePublicKey)
+    key = x509.load_pem_x509_certificate(pem.encode()).public_key()
+    way: list[Any] = [padding.PKCS1v15(), HASHES[algorithm]]
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        way = [ec.ECDSA(HASHES[algorithm])]
     try:
-        key.verify(given, text.encode(), *way(elliptic, algorithm))
+        found = outcome(lambda: key.verify(bytes.fromhex(signature), text.encode(), *way))
     except InvalidSignature:
         return False
-    return True
+    return found or True
 
 
 def same_key(one: str, other: str) -> bool:
@@ -184,9 +171,7 @@ def matches(pattern: str, text: str) -> bool:
 
 def primes(numbers: list[int]) -> list[int]:
     """Those that the stand-in takes for primes; the library has no such question."""
-    from cryptography import keys
-
-    return [each for each in numbers if keys._is_prime(each)]
+    return [each for each in numbers if rsa._is_prime(each)]
 
 
 def loaded() -> list[str]:
@@ -208,6 +193,52 @@ def gaps() -> Any:
     from sandbox.gaps import certificates  # it takes most of a second
 
     return certificates
+
+
+MODULES = [
+    "cryptography.exceptions",
+    "cryptography.hazmat._oid",
+    "cryptography.hazmat.backends",
+    "cryptography.hazmat.primitives.asymmetric.ec",
+    "cryptography.hazmat.primitives.asymmetric.padding",
+    "cryptography.hazmat.primitives.asymmetric.rsa",
+    "cryptography.hazmat.primitives.hashes",
+    "cryptography.hazmat.primitives.serialization",
+    "cryptography.x509",
+    "regex",
+]
+
+
+def public_names() -> list[list[str]]:
+    """The functions, classes, constructors and members that have a place in a module: with it."""
+    found = []
+    for module in MODULES:
+        for name, value in vars(importlib.import_module(module)).items():
+            if name[0] != "_" and getattr(value, "__module__", "") == module:
+                members = vars(value) if isinstance(value, type) else {}
+                its = [each for each in members if each[0] != "_" or each == "__init__"]
+                found += [[module, name], *([module, f"{name}.{each}"] for each in its)]
+    return found
+
+
+def signature(module: str, name: str) -> Any:
+    """The parameters of a function, or method: name, whether by name alone, whether it may lack.
+
+    Returns:
+        An empty list for what is not called, ``None`` where there is no such name.
+    """
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if found is None or getattr(found, "__objclass__", None) is object:  # no constructor
+        return None
+    if isinstance(found, type) or not callable(found):
+        return []  # a class's constructor is a member
+    return [
+        [each.name, each.kind is each.KEYWORD_ONLY, each.default is not each.empty]
+        for each in inspect.signature(found).parameters.values()
+        if each.name != "self" and each.kind is not each.VAR_KEYWORD
+    ]
 
 
 def told(call: Callable[[], Any]) -> Any:

@@ -1484,10 +1484,13 @@ def test_an_id_is_proved_by_a_whole_pair_alone(rotation: Rotation) -> None:
     assert working.proved_id(files) == rotation.old_id
     assert working.proved_id(None) == ""
     pem = files.certificate.read_text()
-    # The exponent of its own key is even: it is a certificate all the same.
-    der = ssl.PEM_cert_to_DER_cert(pem).replace(b"\2\3\1\0\1", b"\2\3\1\0\2")
-    files.certificate.write_text(ssl.DER_cert_to_PEM_cert(der))
-    assert files.known_id and working.proved_id(files) == ""
+    # The exponent of its own key is even, or its kind unknown: it is a certificate all the same.
+    rsa = bytes.fromhex("2a864886f70d010101")
+    for old, new in ((b"\2\3\1\0\1", b"\2\3\1\0\2"), (rsa, rsa[:-1] + b"\x7f")):
+        der = ssl.PEM_cert_to_DER_cert(pem)
+        assert old in der
+        files.certificate.write_text(ssl.DER_cert_to_PEM_cert(der.replace(old, new)))
+        assert files.known_id and working.proved_id(files) == ""
     files.certificate.write_text(pem)
     key = files.private_key.read_bytes()
     other = certificate.create(rotation.account, "my-other").private_key.read_bytes()

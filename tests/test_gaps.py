@@ -573,12 +573,14 @@ def test_a_certificate_that_is_none(inside: Account) -> None:
         assert "-----" not in message
 
 
+P256 = bytes.fromhex("2a8648ce3d030107")
+NO_CURVE = (P256, P256[:-1] + b"\x7f")
 NAMED = (b"\x55\4\3\x0c\x08a device", b"\x55\4\3\3\x08\0 device")
 """A name's text, and bits in its place."""
 
 
-@pytest.mark.parametrize(("old", "new"), [(b"\xa0\3\2\1\2", b"\xa0\3\2\1\1"), NAMED])
-def test_a_certificate_of_no_version_or_with_bits_in_its_name(
+@pytest.mark.parametrize(("old", "new"), [(b"\xa0\3\2\1\2", b"\xa0\3\2\1\1"), NAMED, NO_CURVE])
+def test_a_certificate_of_no_version_or_curve_or_with_bits_in_its_name(
     inside: Account, old: bytes, new: bytes
 ) -> None:
     der = ssl.PEM_cert_to_DER_cert(worlds.foreign_certificate())
@@ -605,8 +607,7 @@ def test_a_request_of_no_version_or_with_bits_in_its_name(
 
 def test_a_request_of_a_kind_that_is_not_known(inside: Account) -> None:
     der = b64decode("".join(worlds.signing_request().splitlines()[1:-1]))
-    curve = bytes.fromhex("2a8648ce3d030107")
-    text = ssl.DER_cert_to_PEM_cert(der.replace(curve, curve[:-1] + b"\x7f"))
+    text = ssl.DER_cert_to_PEM_cert(der.replace(*NO_CURVE))
     text = text.replace("CERTIFICATE", "CERTIFICATE REQUEST")
     code, why = refused(inside.iot.create_certificate_from_csr, certificateSigningRequest=text)
     assert (code, "is refused: Curve" in why) == ("InvalidRequestException", True)

@@ -1,23 +1,18 @@
 """Read and write DER, the bytes of keys and certificates, and PEM, their text.
 
-Reading is strict: what is not DER is a ValueError, as it is in the library.
-
 Source: https://www.itu.int/rec/T-REC-X.690 and https://www.rfc-editor.org/rfc/rfc7468
 """
 
 import base64
 import re
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = range(1, 7)
 UTC_TIME, GENERALIZED_TIME, SEQUENCE, SET = 0x17, 0x18, 0x30, 0x31
-FIELD_0, FIELD_1, FIELD_3 = 0xA0, 0xA1, 0xA3
+FIELD_0, FIELD_3 = 0xA0, 0xA3
 """The tags of fields that their sequence numbers, as ``[0] EXPLICIT``."""
-# Five dashes, not six, as the library has it; the end of another block may stand before them.
-_BLOCK = re.compile(
-    rb"(?:(?<!-)|(?<=[^-]-----))-----BEGIN (.*?)-----[ \t\n\r]*(.*?)(?<!-)-----END (.*?)-----",
-    re.DOTALL,
-)
+_BLOCK = re.compile(rb"-----BEGIN ([^-]+)-----(.*?)-----END \1-----", re.DOTALL)
 
 
 def write(tag: int, *parts: bytes) -> bytes:
@@ -44,123 +39,77 @@ def write_oid(dotted: str) -> bytes:
     return write(OID, content)
 
 
+def write_algorithm(dotted: str) -> bytes:
+    """Write which algorithm it is, with no parameters."""
+    return write(SEQUENCE, write_oid(dotted), write(NULL))
+
+
 def write_time(moment: datetime) -> bytes:
-    """Write a moment of a certificate's validity; one without a time zone counts as UTC."""
-    moment = moment.astimezone(UTC) if moment.tzinfo else moment
+    """Write a moment of a certificate's validity, which has a time zone."""
+    moment = moment.astimezone(UTC)
     tag, form = (UTC_TIME, "%y") if moment.year < 2050 else (GENERALIZED_TIME, "%Y")
     return write(tag, moment.strftime(f"{form}%m%d%H%M%SZ").encode())
 
 
-class Reader:
-    """Reads elements one after the other; each method raises ValueError where it does not fit."""
+class Element(NamedTuple):
+    """One element; each method raises ValueError where it is something else."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
-
-    @classmethod
-    def of(cls, data: bytes) -> "Reader":
-        """Return a reader of the fields of the one sequence that *data* is."""
-        whole = cls(data)
-        fields = whole.inside(SEQUENCE)
-        whole.end()
-        return fields
-
-    def more(self) -> bool:
-        """Tell whether there is a next element."""
-        return self.at < len(self.data)
-
-    def end(self) -> None:
-        """Make sure that there is no next element."""
-        if self.more():
-            raise ValueError("there is more than there should be")
-
-    def byte(self) -> int:
-        """Return the next byte."""
-        self.at += 1
-        if self.at > len(self.data):
-            raise ValueError("it ends too early")
-        return self.data[self.at - 1]
-
-    def element(self) -> tuple[int, bytes, bytes]:
-        """Return the next element: its tag, its content, and all of it."""
-        start, tag, length = self.at, self.byte(), self.byte()
-        if tag & 0x1F == 0x1F or length == 0x80 or length > 0x84:
-            raise ValueError("there is no such tag or length")
-        if length > 0x80:
-            octets = bytes(self.byte() for _ in range(length & 0x7F))
-            length = int.from_bytes(octets)
-            if octets[0] == 0 or length < 0x80:
-                raise ValueError("the length has a shorter form")
-        self.at += length
-        if self.at > len(self.data):
-            raise ValueError("it ends too early")
-        return tag, self.data[self.at - length : self.at], self.data[start : self.at]
+    tag: int
+    content: bytes
+    whole: bytes
 
     def read(self, tag: int) -> bytes:
-        """Return the content of the next element, which must have this tag."""
-        found, content, _ = self.element()
-        if found != tag:
-            raise ValueError(f"tag {found:#x} instead of {tag:#x}")
-        return content
+        """Return the content, of an element that must have this tag."""
+        if self.tag != tag:
+            raise ValueError(f"tag {self.tag:#x} instead of {tag:#x}")
+        return self.content
 
-    def whole(self, tag: int) -> bytes:
-        """Return all of the next element, which must have this tag."""
-        start = self.at
-        self.read(tag)
-        return self.data[start : self.at]
-
-    def inside(self, tag: int) -> "Reader":
-        """Return a reader of what is inside the next element."""
-        return Reader(self.read(tag))
-
-    def next_is(self, tag: int) -> bool:
-        """Tell whether there is a next element and it has this tag."""
-        return self.data[self.at : self.at + 1] == bytes([tag])
+    def parts(self, tag: int = SEQUENCE) -> list["Element"]:
+        """Return the elements inside."""
+        return elements(self.read(tag))
 
     def integer(self) -> int:
-        """Return the next element, a number."""
-        content = self.read(INTEGER)
-        number = int.from_bytes(content, signed=True)
-        shortest = (number if number >= 0 else ~number).bit_length() // 8 + 1
-        if len(content) != shortest:
-            raise ValueError("the number has another form")
-        return number
-
-    def natural(self) -> int:
-        """Return the next element, a number that is not negative."""
-        if (number := self.integer()) < 0:
-            raise ValueError("the number is negative")
-        return number
+        """Return a number."""
+        return int.from_bytes(self.read(INTEGER), signed=True)
 
     def oid(self) -> str:
-        """Return the next element, an object identifier, as ``2.5.4.3``."""
-        content = self.read(OID)
-        if not re.fullmatch(rb"((?!\x80)[\x80-\xff]*[\0-\x7f])+", content):
-            raise ValueError("that is no object identifier")
+        """Return an object identifier, as ``2.5.4.3``."""
         arcs = [0]
-        for byte in content:
+        for byte in self.read(OID):
             arcs[-1] = arcs[-1] << 7 | byte & 0x7F
             if byte < 0x80:
                 arcs.append(0)
         first = min(arcs[0] // 40, 2)
         return ".".join(map(str, (first, arcs[0] - 40 * first, *arcs[1:-1])))
 
-    def bits(self) -> tuple[bytes, int]:
-        """Return the next element, a bit string, and how many of its last bits are not there."""
-        unused, *content = self.read(BIT_STRING) or [8]
-        if unused > 7 or (unused and (not content or content[-1] & (1 << unused) - 1)):
-            raise ValueError("the bit string has another form")
-        return bytes(content), unused
+    def bits(self) -> bytes:
+        """Return a bit string of whole bytes."""
+        content = self.read(BIT_STRING)
+        if content[:1] != b"\0":
+            raise ValueError("these bits are no whole bytes")
+        return content[1:]
 
     def time(self) -> datetime:
-        """Return the next element, a moment of a certificate's validity, in UTC."""
-        tag, content, _ = self.element()
-        if tag == UTC_TIME:
-            content = (b"19" if content >= b"5" else b"20") + content
-        if tag not in (UTC_TIME, GENERALIZED_TIME) or not re.fullmatch(rb"\d{14}Z", content):
-            raise ValueError("that is no time")
-        year, month, day, hour, minute, second = map(int, re.findall(rb"^\d{4}|\d\d", content))
-        return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        """Return a moment of a certificate's validity, in UTC."""
+        text = self.content.decode()
+        if self.tag == UTC_TIME:
+            text = ("19" if text >= "5" else "20") + text
+        return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
+
+
+def elements(data: bytes) -> list[Element]:
+    """Read one element after the other, to the end."""
+    found, at = [], 0
+    while (start := at) < len(data):
+        (tag, length), at = data[at : at + 2], at + 2
+        if length >= 0x80:
+            size = length & 0x7F
+            length, at = int.from_bytes(data[at : at + size]), at + size
+        content, at = data[at : at + length], at + length
+        if at > len(data):
+            raise ValueError("it ends too early")
+        found.append(Element(tag, content, data[start:at]))
+    return found
 
 
 def armor(label: str, der: bytes) -> bytes:
@@ -170,21 +119,17 @@ def armor(label: str, der: bytes) -> bytes:
     return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""]).encode()
 
 
-def unarmor(pem: bytes) -> list[tuple[str, bytes, bytes]]:
-    """Return each block of a PEM text: its label, its headers, what it holds.
+def unarmor(pem: bytes, *labels: str) -> list[tuple[str, Element]]:
+    """Return each block of a PEM text that has one of these labels: its label, what it holds.
 
     Raises:
-        ValueError: one is damaged.
+        ValueError: there is none, or one is damaged.
     """
-    found = []
-    for begin, payload, end in _BLOCK.findall(pem):
-        gap = b"\n\n" if b"\n\n" in payload else b"\r\n\r\n"
-        headers, _, data = payload.partition(gap) if gap in payload else (b"", b"", payload)
-        if not begin or begin != end or any(b":" not in line for line in headers.splitlines()):
-            raise ValueError("The PEM text is damaged.")
-        text = "".join(data.decode().split())
-        content = base64.b64decode(text, validate=True)
-        if base64.b64encode(content).decode() != text:
-            raise ValueError("The PEM text is not base64.")
-        found.append((begin.decode(), headers, content))
-    return found
+    made = []
+    for label, text in _BLOCK.findall(pem):
+        if label.decode() in labels:
+            (only,) = elements(base64.b64decode(b"".join(text.split()), validate=True))
+            made.append((label.decode(), only))
+    if not made:
+        raise ValueError(f"There is no {labels[0]} in PEM form.")
+    return made

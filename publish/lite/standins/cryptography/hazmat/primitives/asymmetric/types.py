@@ -1,5 +1,5 @@
 """The public keys that a certificate may hold."""
 
-from cryptography.keys import PublicKey as PublicKeyTypes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-__all__ = ["PublicKeyTypes"]
+PublicKeyTypes = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
