@@ -110,6 +110,7 @@ def csr_of(key: Any, digest: Any = SHA256) -> str:
 KEY, OTHER = rsa.generate_private_key(65537, 2048), rsa.generate_private_key(3, 2050)
 ELLIPTIC = ec.generate_private_key(ec.SECP256R1())
 KEY_PEM, CERTIFICATE = private_pem(KEY), certificate_of(KEY)
+STRANGERS = certificate_of(rsa.generate_private_key(65537, 2048))
 
 
 def test_each_process_has_its_own(standin: Ask) -> None:
@@ -119,7 +120,8 @@ def test_each_process_has_its_own(standin: Ask) -> None:
 
 # Names
 
-OURS = {"rsa.key_of", "serialization.Encoding.of", "serialization.read_public_key"}
+OURS = {"ec.ECPublicKey.verify", "rsa.key_of"}  # the first is EllipticCurvePublicKey's, too
+OURS |= {"serialization.Encoding.of", "serialization.read_public_key"}
 """What the library has not. It has no constructors either of keys and what else it makes itself."""
 
 
@@ -142,14 +144,12 @@ def test_parameters_have_the_librarys_names(standin: Ask) -> None:
 
 
 def test_the_library_takes_a_key_made_here(standin: Ask) -> None:
-    keys = [standin("make_key") for _ in range(2)]
-    for pem in keys:
-        numbers = serialization.load_pem_private_key(pem.encode(), None).private_numbers()
-        assert numbers.public_numbers.n.bit_length() == 2048
-        assert numbers.public_numbers.e == 65537
-        assert standin("read_sound_key", pem) == library("read_sound_key", pem)
-        assert library("rewrite_key", pem) == pem
-    assert len(set(keys)) == 2
+    pem = standin("make_key")
+    numbers = serialization.load_pem_private_key(pem.encode(), None).private_numbers()
+    assert numbers.public_numbers.n.bit_length() == 2048
+    assert numbers.public_numbers.e == 65537
+    assert standin("read_sound_key", pem) == library("read_sound_key", pem)
+    assert library("rewrite_key", pem) == pem
 
 
 @pytest.mark.parametrize("key", [KEY, OTHER])
@@ -222,7 +222,7 @@ def test_signatures_of_rsa(standin: Ask, key: Any, algorithm: str) -> None:
         (own, made, "another", algorithm, False),
         (own, made, "challenge", "sha256" if algorithm == "sha512" else "sha512", False),
         (
-            certificate_of(rsa.generate_private_key(65537, 2048)),
+            STRANGERS,
             made,
             "challenge",
             algorithm,
@@ -294,7 +294,7 @@ TEXT = st.text(st.sampled_from('ab é漢#,+"\\<>;=\0\n😀'), min_size=1, max_si
 KINDS = ["2.5.4.3", "2.5.4.10", "0.9.2342.19200300.100.1.1", "1.2.3.4", "2.999.16384.0"]
 
 
-@settings(deadline=None, max_examples=30, derandomize=True)
+@settings(deadline=None, max_examples=20, derandomize=True)
 @given(st.lists(st.tuples(st.sampled_from(KINDS), TEXT), max_size=4))
 def test_names_are_read_alike(standin: Ask, parts: list[tuple[str, str]]) -> None:
     name = x509.Name([x509.NameAttribute(x509.ObjectIdentifier(oid), it) for oid, it in parts])
@@ -397,7 +397,7 @@ def test_damage_is_an_error_that_is_expected_or_changes_nothing_else(
     standin: Ask, question: str, text: str
 ) -> None:
     random, refused = Random(question), 0
-    for _ in range(150):
+    for _ in range(60):
         pem = damaged(text, random)
         ours = standin(question, pem)  # another error would end the process
         if isinstance(ours, str):
@@ -408,7 +408,7 @@ def test_damage_is_an_error_that_is_expected_or_changes_nothing_else(
             same = [part for part in ours if "nsupported" not in f"{ours[part]}{theirs[part]}"]
             for part in same:
                 assert ours[part] == theirs[part] or theirs[part] == "ValueError", pem
-    assert refused > 20
+    assert refused > 10
 
 
 EDITS = [
