@@ -287,6 +287,26 @@ def filed(pem: str, key: str) -> Any:
         return [files.known_id, found if found is None or isinstance(found, str) else public(found)]
 
 
+def lesson() -> list[Any]:
+    """Run the lesson, from its first call to the clean-up."""
+    from helpers import account, button, closing, policy, thing
+    from helpers import certificate as certificates
+
+    aws, serial = account.connect(), thing.EXAMPLE_SERIAL
+    thing.register(aws.iot, "my-button")
+    rights = policy.least_privilege(aws.region, aws.number, serial, client_id="my-button")
+    policy.put_in_force(aws.iot, "my-rights", rights)
+    files = certificates.issue(aws, "my-button", "my-rights")
+    listener, device = button.make_listener(aws, serial, "my-ear"), button.device(aws, "my-button")
+    with button.listen(listener, device.topic) as heard:
+        button.press(device)
+        click = heard.next().payload["clickType"]
+    found = certificates.find(aws.iot, files.certificate_id)
+    shown, key = str(certificates.describe(files.pem)), files.computed_public_key()
+    gone = [each.kind for each in closing.clean_up(aws)]
+    return [click, shown, key.key_size, found.status, gone]
+
+
 def main() -> None:
     for line in sys.stdin:
         question, *given = json.loads(line)
