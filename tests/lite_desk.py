@@ -257,8 +257,9 @@ def issued(pem: str) -> Any:
     """What is the same in every certificate that is issued for a request."""
 
     def known() -> Any:
-        made = certificate(x509.load_pem_x509_certificate(gaps().issue_for(pem).encode()))
-        return [made[part] for part in ("subject", "issuer", "until", "digest", "key")]
+        made = x509.load_pem_x509_certificate(gaps().issue_for(pem).encode())
+        parts = [certificate(made)[part] for part in ("issuer", "until", "digest", "key")]
+        return [*parts, name(made.subject), made.subject.public_bytes().hex()]
 
     return told(known)
 

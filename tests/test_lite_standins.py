@@ -24,6 +24,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa, x25519
+from cryptography.x509.name import _ASN1Type
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -278,7 +279,7 @@ MOMENTS = [[0, 4_000_000_000], [2524607999, 2524608000]]  # in 2050, their form 
 SUBJECTS = ["CN=AWS IoT Certificate", "CN=é漢😀,L=b c,ST=d,O=e,OU=f,STREET=g,UID=h,DC=i,C=US"]
 
 
-@pytest.mark.parametrize("subject", [*SUBJECTS, "STREET=" + "long " * 30 + "x"])
+@pytest.mark.parametrize("subject", [*SUBJECTS, "STREET=" + "long " * 24 + "x"])
 @pytest.mark.parametrize("moments", MOMENTS)
 @pytest.mark.parametrize(("critical", "ca"), [(True, False), (False, True)])
 def test_certificates_are_made_alike(
@@ -321,6 +322,15 @@ def test_a_part_that_is_several(standin: Ask) -> None:
     pem = made.public_bytes(PEM).decode()
     assert standin("read_csr", pem) == library("read_csr", pem)
     assert standin("read_csr", pem)["subject"][0].count("+") == 2
+    assert standin("issued", pem) == library("issued", pem)
+
+
+def test_a_name_keeps_its_kinds_of_text(standin: Ask) -> None:
+    kinds = [getattr(_ASN1Type, f"{each}String") for each in ("BMP", "T61", "IA5", "Printable")]
+    name = x509.Name([x509.NameAttribute(x509.NameOID.LOCALITY_NAME, "ab", it) for it in kinds])
+    made = x509.CertificateSigningRequestBuilder().subject_name(name).sign(KEY, SHA256)
+    pem = made.public_bytes(PEM).decode()
+    assert standin("read_csr", pem) == library("read_csr", pem)
     assert standin("issued", pem) == library("issued", pem)
 
 
@@ -425,6 +435,7 @@ EDITS = [
     (b"\x13\2US", b"\x02\2US"),  # a number in a name
     (b"\2\3\1\0\1", b"\2\3\1\0\2"),  # an even exponent
     (b"\2\3\1\0\1", b"\2\3\xff\0\1"),  # one below zero
+    (b"\3\x82\1\x0f\0", b"\3\x82\1\x0f\1"),  # bits of the key that are not there
     (b"\x30\x82\3", b"\x30\x80\3"),
 ]
 
@@ -432,6 +443,11 @@ EDITS = [
 @pytest.mark.parametrize(("old", "new"), EDITS)
 def test_what_is_no_certificate_of_aws(standin: Ask, old: bytes, new: bytes) -> None:
     pem = in_der(CERTIFICATE, old, new)
+    assert standin("registered", pem) == library("registered", pem)
+
+
+def test_an_elliptic_key_that_is_too_long(standin: Ask) -> None:
+    pem = in_der(certificate_of(ELLIPTIC), b"\3\x42\0\4", b"\3\x42\0\3")
     assert standin("registered", pem) == library("registered", pem)
 
 
@@ -445,6 +461,7 @@ TEXTS = [
     CERTIFICATE.replace("\nMII", "\nM%II"),
     CERTIFICATE.replace("\nMII", "\nMI"),
     CERTIFICATE + csr_of(KEY) + KEY_PEM,
+    text_of(base64.b64decode("".join(WHOLE.splitlines()[1:-1])) + b"\5\0", CERTIFICATE),
 ]
 
 
@@ -484,6 +501,7 @@ def told() -> dict[str, str]:
         "half a request": csr_of(KEY)[:-60],
         "no certificate": text_of(b"\x30\0", CERTIFICATE),
         "no text in its name": in_der(CERTIFICATE, b"\x55\4\3\x0c", b"\x55\4\3\x21"),
+        "signed in a way of nobody's": in_der(CERTIFICATE, SIGNED, SIGNED[:-1] + b"\x7f"),
         "bits in its name": in_der(CERTIFICATE, b"\x13\2US", b"\3\2\0S"),
         "version 2": in_der(CERTIFICATE, b"\xa0\3\2\1\2", b"\xa0\3\2\1\1"),
     }
@@ -501,6 +519,7 @@ def with_sha1(pem: str) -> str:
     return in_der(pem, sha256, sha1)
 
 
+SIGNED = bytes.fromhex("2a864886f70d01010b")  # RSA with SHA-256
 TOLD = told()
 
 

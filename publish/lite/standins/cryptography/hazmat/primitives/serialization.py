@@ -1,6 +1,6 @@
 """How a key is written, and how it is read."""
 
-from dataclasses import astuple, replace
+from dataclasses import replace
 from enum import Enum, auto
 
 from cryptography import der
@@ -61,7 +61,10 @@ def read_public_key(found: der.Element) -> rsa.RSAPublicKey | ec.ECPublicKey:
         if not 3 <= e < n or e % 2 == 0:
             raise ValueError("That is no RSA key.")
         return rsa.RSAPublicKey(n, e)
-    if dotted == _EC and (dotted := parameters[0].oid() if parameters else "") in ec.CURVES:
+    if dotted == _EC:
+        (curve,) = parameters
+        dotted = curve.oid()
+    if dotted in ec.CURVES:
         name, size = ec.CURVES[dotted]
         if len(content) != (1 + 2 * size if content[:1] == b"\4" else 1 + size):
             raise ValueError("That is no point of the curve.")
@@ -93,8 +96,6 @@ def load_pem_private_key(
         raise UnsupportedAlgorithm(ec.RSA_ONLY)
     _, n, e, d, p, q, dmp1, dmq1, iqmp = (each.integer() for each in found.parts())
     key = rsa.RSAPrivateKey(n, e, d, p, q, dmp1, dmq1, iqmp)
-    if not unsafe_skip_rsa_key_validation and (
-        min(astuple(key)) < 1 or replace(rsa.key_of(p, q, e), d=d) != key
-    ):
+    if not unsafe_skip_rsa_key_validation and replace(rsa.key_of(p, q, e), d=d) != key:
         raise ValueError("The numbers of this key do not belong together.")
     return key
