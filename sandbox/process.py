@@ -107,10 +107,15 @@ def version() -> str:
     return digest.hexdigest()[:16]
 
 
+def is_alive(pid: int) -> bool:
+    """Return whether a process has this number now."""
+    return bool(psutil.pid_exists(pid))
+
+
 def running(folder: Path) -> Sandbox | None:
     """Return the sandbox that serves *folder* now, if one does."""
     known = last_known(folder)
-    if known is None or not psutil.pid_exists(known.pid):
+    if known is None or not is_alive(known.pid):
         return None
     about = Sandbox.from_json(_line_to(known).read("about"))
     return known if about == known else None

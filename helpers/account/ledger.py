@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import EndpointConnectionError
 
+from sandbox import process
 from sandbox.files import write_whole
 
 if TYPE_CHECKING:
@@ -166,11 +167,7 @@ def _lines(file: Path) -> list[Any]:
 
 
 def _another(pid: int) -> bool:
-    if pid in (0, os.getpid()):
-        return False
-    import psutil  # a browser has none, and no other process
-
-    return bool(psutil.pid_exists(pid))
+    return pid not in (0, os.getpid()) and process.is_alive(pid)
 
 
 def certificate_id(params: Mapping[str, Any]) -> str:
