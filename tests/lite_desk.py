@@ -107,6 +107,10 @@ def read_sound_key(text: str) -> Any:
     return outcome(lambda: public(load(text).public_key()))
 
 
+def shown(pem: str) -> str:
+    return repr(load(pem))
+
+
 def read_name(text: str) -> Any:
     return outcome(lambda: name(x509.Name.from_rfc4514_string(text)))
 

@@ -163,6 +163,10 @@ def test_a_key_of_the_library_is_taken_here(standin: Ask, key: Any, form: str) -
     assert standin("rewrite_key", pem) == library("rewrite_key", pem)
 
 
+def test_a_private_key_is_not_shown(standin: Ask) -> None:
+    assert "RSAPrivateKey object" in standin("shown", KEY_PEM)
+
+
 def test_primes(standin: Ask) -> None:
     numbers = list(range(7, 2000, 4))  # 4 k + 3, as the candidates are
     hard = [3215031751, 8911]  # strong pseudoprimes to bases 2, 3, 5, 7
