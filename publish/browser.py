@@ -24,6 +24,7 @@ FLAGS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
+"""Chromium without a screen, and without a word to its makers."""
 _LEARNERS = ROOT / "lab" / "settings" / "overrides.json"
 _SETTINGS: dict[str, Any] = {
     **json.loads(_LEARNERS.read_text("utf-8")),

@@ -44,15 +44,15 @@
 
   /** Show what is wrong and what to do next; the first problem stays. */
   function problem(name) {
-    figures.textContent = '';
     say(PROBLEMS[name]);
+    figures.textContent = '';
     box.classList.add('iot-problem');
   }
 
   /** Show how much has come of what is needed first. */
-  function count(done, all) {
+  function count(come, all) {
     const mega = bytes => (bytes / 1e6).toFixed(1);
-    figures.textContent = done < all ? ` ${mega(done)} of ${mega(all)} MB` : '';
+    figures.textContent = come < all ? ` ${mega(come)} of ${mega(all)} MB` : '';
   }
 
   /** Say that Python is ready; the line goes with the next key or click, or after a while. */
@@ -90,13 +90,17 @@
     return [self.BroadcastChannel, self.WebAssembly && WebAssembly.Tag, self.structuredClone].every(Boolean);
   }
 
-  /** Fail where the page may store nothing; report where there is little room. */
-  async function checkStorage() {
-    await new Promise((resolve, reject) => {
-      const probe = indexedDB.open('iot-probe');
-      probe.onsuccess = () => resolve(probe.result.close());
-      probe.onerror = () => reject(probe.error);
+  /** Open a small data base, which fails where the page may store nothing. */
+  function probe() {
+    return new Promise((resolve, reject) => {
+      const opening = indexedDB.open('iot-probe');
+      opening.onsuccess = () => resolve(opening.result.close());
+      opening.onerror = () => reject(opening.error);
     });
+  }
+
+  /** Report where there is too little room for a learner's work. */
+  async function checkRoom() {
     const { quota, usage } = await navigator.storage.estimate();
     if (quota - usage < ROOM) problem('full');
   }
@@ -107,19 +111,27 @@
     else if (!done && /fetch|load/i.test(reason)) problem('offline');
   }
 
-  /** Begin: check the browser, and start the service worker, which JupyterLite would do later. */
+  /** Report a script that has not come. */
+  function missing({ target }) {
+    if (target.tagName === 'SCRIPT') problem('offline');
+  }
+
+  /** Start the service worker, which JupyterLite would do later. */
+  async function startWorker() {
+    await navigator.serviceWorker.register(`${SITE}service-worker.js?enableCache=false`);
+    await tell({});
+  }
+
+  /** Begin: show what happens, and check that the lesson can work in this browser. */
   async function begin() {
     build();
     if (!modern()) return problem('old');
     say('Loading the lesson …');
     addEventListener('unhandledrejection', failed);
-    addEventListener('error', event => event.target.src && problem('offline'), true);
+    addEventListener('error', missing, true);
     new BroadcastChannel(`iot-lesson ${SITE}`).onmessage = hear;
-    await checkStorage().catch(() => problem('storage'));
-    if (!navigator.serviceWorker) return problem('worker');
-    const address = `${SITE}service-worker.js?enableCache=false`;
-    await navigator.serviceWorker.register(address).catch(() => problem('worker'));
-    tell({});
+    await probe().then(checkRoom, () => problem('storage'));
+    await startWorker().catch(() => problem('worker'));
   }
 
   window.iotPage = { say, problem, ready };
