@@ -2,6 +2,9 @@
  * The lesson's part of the service worker, put before JupyterLite's own text: the site's files, kept
  * by version for a quick second visit and without a network, and a lock between notebooks.
  * What it does not answer, JupyterLite's listener gets: the drive, stdin and the heartbeat.
+ *
+ * `iot-files.json` is written by the build: {"version": any text, "files": {path: bytes},
+ * "sha256": {path: hexadecimal}, "first": [paths that the first kernel needs]}.
  */
 (() => {
   const SCOPE = self.registration.scope;

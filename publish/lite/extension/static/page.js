@@ -1,6 +1,7 @@
 /**
- * What the page says from its first paint to the first cell, and where it cannot work. The page loads
- * this before JupyterLab; the extension calls `window.iotPage`.
+ * What the page says from its first paint to the first cell, and where it cannot work. The build puts
+ * `<script defer src="../extensions/iot-lesson/static/page.js">` into the head of lab/index.html, so that
+ * it comes before JupyterLab; the extension calls `window.iotPage`.
  */
 (() => {
   const SITE = new URL('../../../', document.currentScript.src).href;
@@ -19,6 +20,7 @@
   const box = document.createElement('div');
   const words = document.createElement('span');
   const figures = document.createElement('span');
+  const close = document.createElement('button');
   let done = false;
 
   /** Put the line where it is seen; a screen reader reads its words, not every figure. */
@@ -27,7 +29,12 @@
     box.hidden = true;
     words.setAttribute('role', 'status');
     figures.setAttribute('aria-hidden', 'true');
-    box.append(words, figures);
+    close.textContent = 'Close';
+    close.onclick = () => {
+      box.classList.remove('iot-problem');
+      say('');
+    };
+    box.append(words, figures, close);
     const style = document.createElement('link');
     style.rel = 'stylesheet';
     style.href = `${SITE}extensions/iot-lesson/static/page.css`;

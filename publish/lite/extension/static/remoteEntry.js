@@ -125,6 +125,7 @@
       title: 'Start over?',
       body: 'This deletes your notebooks, your keys and your account from this browser. It cannot be undone. The lesson itself stays.',
       buttons: [Dialog.cancelButton(), Dialog.warnButton({ label: 'Delete and start over' })],
+      defaultButton: 0,
     });
     if (!button.accept) return;
     await app.serviceManager.sessions.shutdownAll();
@@ -134,20 +135,23 @@
     reload();
   }
 
-  /** Add the two commands to the File menu, the palette and, as buttons, to the top bar. */
-  function addCommands(app, menu, widgets, actions) {
-    const bar = new widgets.Widget();
+  /** Add the two commands to the File menu and, as buttons, to the page. */
+  function addCommands(app, menu, actions) {
+    const bar = document.createElement('div');
     bar.id = 'iot-work';
-    for (const [label, execute] of Object.entries(actions)) {
-      const command = `${NAME}:${label.toLowerCase().replaceAll(' ', '-')}`;
+    bar.setAttribute('role', 'toolbar');
+    bar.setAttribute('aria-label', 'My work');
+    const items = Object.entries(actions).map(([label, execute], number) => {
+      const command = `${NAME}:${number}`;
       app.commands.addCommand(command, { label, execute });
       const button = document.createElement('button');
       button.textContent = label;
       button.onclick = () => app.commands.execute(command);
-      bar.node.append(button);
-      menu.fileMenu.addGroup([{ command }], 0.5);
-    }
-    app.shell.add(bar, 'top', { rank: 1000 });
+      bar.append(button);
+      return { command };
+    });
+    menu.fileMenu.addGroup(items, 0.5);
+    document.body.append(bar);
   }
 
   /** Ask the browser to keep the work; say where it may not, or where it has not. */
@@ -176,8 +180,8 @@
 
   /** Make the plug-ins, once JupyterLab's modules are there. */
   async function plugins() {
-    const names = ['@jupyterlite/services', '@jupyterlab/services', '@jupyterlab/apputils', '@jupyterlab/mainmenu', '@jupyterlab/notebook', '@lumino/widgets'];
-    const [lite, services, dialogs, { IMainMenu }, notebook, widgets] = await Promise.all(names.map(shared));
+    const names = ['@jupyterlite/services', '@jupyterlab/services', '@jupyterlab/apputils', '@jupyterlab/mainmenu', '@jupyterlab/notebook'];
+    const [lite, services, dialogs, { IMainMenu }, notebook] = await Promise.all(names.map(shared));
     const kernels = {
       id: `${NAME}:kernels`,
       autoStart: true,
@@ -191,7 +195,7 @@
       activate: (app, drive, workspaces, menu) => {
         const tabs = new BroadcastChannel(`${NAME} tabs ${HERE}`);
         tabs.onmessage = reload;
-        addCommands(app, menu, widgets, {
+        addCommands(app, menu, {
           'Download my work': () => download(app, drive, dialogs),
           'Start over': () => startOver(app, drive, workspaces, tabs, dialogs),
         });
