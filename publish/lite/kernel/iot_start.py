@@ -1,0 +1,60 @@
+"""What the page's Python does before the first cell: import the lesson, or wake up with it imported."""
+
+import gc
+import importlib
+import random
+import sys
+from pathlib import Path
+from types import ModuleType
+
+MODULES = (
+    "pyodide_kernel",
+    "boto3",
+    "ipywidgets",
+    "helpers.account",
+    "helpers.panels",
+    "helpers.button",
+    "helpers.closing",
+    "exercises.check",
+    "sandbox.inside",
+)
+"""What every notebook needs, the slowest to import first."""
+
+_generators: list[random.Random] = []
+_folders: list[str] = []
+
+
+def load() -> None:
+    """Import the lesson, so that the first cell finds it there."""
+    for name in MODULES:
+        importlib.import_module(name)
+    jedi(False)
+
+
+def jedi(there: bool) -> None:
+    """Switch the better Tab completion on, once its files are there, or off."""
+    kernel: ModuleType = sys.modules["pyodide_kernel"]
+    kernel.ipython_shell.Completer.use_jedi = there
+
+
+def note() -> list[str]:
+    """Note, before the memory is copied, what must differ in each page.
+
+    Returns:
+        The files of all modules that are imported: the pages need none of them.
+    """
+    gc.collect()
+    _generators[:] = [each for each in gc.get_objects() if isinstance(each, random.Random)]
+    _folders[:] = [str(each) for each in Path.home().rglob("*") if each.is_dir()]
+    files = [getattr(each, "__cached__", None) or getattr(each, "__file__", None)
+             for each in sys.modules.values()]
+    return [each for each in files if each]
+
+
+def wake() -> None:
+    """Begin in a page's memory that was copied: new randomness, and the folders that were there."""
+    for each in _generators:
+        each.seed()
+    for name in _folders:
+        Path(name).mkdir(parents=True, exist_ok=True)
+    importlib.invalidate_caches()

@@ -1,0 +1,38 @@
+"""Serves the built site on loopback, the way a static host does."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from waitress.server import create_server
+from whitenoise import WhiteNoise
+
+TYPES = {".mjs": "text/javascript", ".wasm": "application/wasm", ".tar": "application/x-tar"}
+_MAX_AGE = 600  # seconds, as GitHub Pages has it
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def _not_found(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+    start("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
+    return [b"There is no such file.\n"]
+
+
+def application(site: Path) -> Wsgi:
+    """Return the site as a WSGI application: types, compressed copies, ETags and dates."""
+    served: Wsgi = WhiteNoise(
+        _not_found, root=str(site), index_file=True, max_age=_MAX_AGE, mimetypes=TYPES
+    )
+    return served
+
+
+def server(app: Wsgi, port: int = 0) -> Any:
+    """Return a server that listens on loopback; ``effective_port`` is its port, ``run()`` serves."""
+    return create_server(app, host="127.0.0.1", port=port, threads=8, ident=None)
+
+
+def serve(site: Path, port: int) -> None:
+    """Serve the site until Ctrl-C, and print one line: its address."""
+    running = server(application(site), port)
+    print(f"http://127.0.0.1:{running.effective_port}/", flush=True)
+    running.run()

@@ -1,0 +1,175 @@
+"""The static site: JupyterLite with the lesson in it, and nothing that the lesson does not need."""
+
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from publish.lite import pages, runtime
+from publish.lite.packages import labextension
+from publish.lite.runtime import HERE, PARTS, NotBuilt
+from publish.notebooks import ROOT
+
+SITE = ROOT / "_build/browser"
+START = "lab/index.html?path=01-thing.ipynb"
+_NAME = "iot-lesson"
+_EXTENSIONS = {
+    "jupyterlab-widgets": "@jupyter-widgets/jupyterlab-manager",
+    "jupyterlab-pygments": "jupyterlab_pygments",
+    "jupyterlite-pyodide-kernel": "@jupyterlite/pyodide-kernel-extension",
+}
+_KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
+# The worker installs none of these: they are in the page's Python already.
+_THERE = ["micropip", "piplite", "ipykernel", "comm", "pyodide-kernel", "jedi", "ipython"]
+_DISABLED: list[str] = []
+"""JupyterLab's plug-ins that the lesson does not need."""
+_PAGE: dict[str, Any] = {
+    "appName": "The IoT button tutorial",
+    "disabledExtensions": _DISABLED,
+    "exposeAppInBrowser": True,
+    "litePluginSettings": {
+        _KERNEL: {
+            "pyodideUrl": "./static/pyodide/start.mjs",
+            "disablePyPIFallback": True,
+            "pipliteUrls": [],
+            "loadPyodideOptions": {"packages": _THERE},
+        }
+    },
+}
+_OVERRIDES = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
+"""All cells in the page, so that the browser's own search finds them."""
+_DATE = 315532800
+"""1980-01-01: the files' dates are part of the site, and the same commit makes the same site."""
+_UNUSED = ("rspack.config*", "package.json", "*.map", "jupyterlite.schema*", "doc", "*.LICENSE.txt")
+_FIRST = (
+    *("start.mjs", "files.mjs", "memory.mjs", "pyodide.mjs", "pyodide.asm.mjs"),
+    *("pyodide.asm.wasm", "python_stdlib.zip", "lesson.json", "lesson.tar", "memory.bin"),
+)
+_INDEX = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>The IoT button tutorial</title>
+<meta http-equiv="refresh" content="0; url={start}">
+</head>
+<body><p><a href="{start}">Open the lesson</a></p></body>
+</html>
+"""
+
+
+def _settings() -> dict[str, Any]:
+    settings = json.loads((ROOT / "lab/settings/overrides.json").read_text("utf-8"))
+    for plugin, values in _OVERRIDES.items():
+        settings[plugin] = settings.get(plugin, {}) | values
+    return settings
+
+
+def _jupyterlite(work: Path, out: Path) -> None:
+    """Let JupyterLite build its part."""
+    pages.write(work / "files")
+    for file in [*(work / "files").rglob("*"), work / "files"]:
+        os.utime(file, (_DATE, _DATE))
+    extensions = [str(labextension(*each)) for each in _EXTENSIONS.items()]
+    (work / "jupyter-lite.json").write_text(
+        json.dumps({"jupyter-lite-schema-version": 0, "jupyter-config-data": _PAGE})
+    )
+    (work / "overrides.json").write_text(json.dumps(_settings()))
+    config = {
+        "apps": ["lab"],
+        "cache_dir": str(work / "cache"),
+        "contents": ["files"],
+        "federated_extensions": extensions,
+        "ignore_sys_prefix": ["federated_extensions"],
+        "no_sourcemaps": True,
+        "no_unused_shared_packages": True,
+        "output_dir": str(out),
+    }
+    (work / "jupyter_lite_config.json").write_text(json.dumps({"LiteBuildConfig": config}))
+    command = [sys.executable, "-m", "jupyterlite_core", "build"]
+    home = {"HOME": str(work), "JUPYTER_CONFIG_DIR": str(work / "none"), "SOURCE_DATE_EPOCH": str(_DATE)}
+    done = subprocess.run(
+        command, cwd=work, env=os.environ | home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    if done.returncode:
+        raise NotBuilt(f"JupyterLite did not build: {done.stdout.decode()[-2000:]}")
+
+
+def _add_extension(out: Path) -> None:
+    """Add the lesson's own extension, and its part of the service worker."""
+    folder = out / "extensions" / _NAME
+    shutil.copytree(HERE / "extension", folder)
+    shutil.copy(PARTS / "npm/node_modules/fflate/esm/browser.js", folder / "static/fflate.js")
+    file = out / "jupyter-lite.json"
+    page = json.loads(file.read_text())
+    page["jupyter-config-data"]["federated_extensions"].append(
+        {"name": _NAME, "extension": "./extension", "load": "static/remoteEntry.js"}
+    )
+    file.write_text(json.dumps(page, indent=1, sort_keys=True))
+    worker = out / "service-worker.js"
+    worker.write_text((HERE / "service-worker.js").read_text() + worker.read_text())
+    index = out / "lab/index.html"
+    script = f'<script src="../extensions/{_NAME}/static/page.js"></script>'
+    index.write_text(index.read_text().replace("</head>", f"{script}\n</head>", 1))
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            yield file.relative_to(folder).as_posix(), file
+
+
+def _list(out: Path) -> None:
+    """Write the list of files by which the page's cache and its progress go."""
+    sizes, digests = {}, {}
+    for name, file in _files(out):
+        if name != "service-worker.js":
+            content = file.read_bytes()
+            sizes[name], digests[name] = len(content), hashlib.sha256(content).hexdigest()
+    version = hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+    first = [path for name in _FIRST if (path := f"static/pyodide/{name}") in sizes]
+    listed = {"version": version, "files": sizes, "sha256": digests, "first": first}
+    (out / "iot-files.json").write_text(json.dumps(listed))
+
+
+def _compress(out: Path) -> None:
+    """Put a smaller copy beside each file that has one, as static hosts do on their own."""
+    for _, file in list(_files(out)):
+        content = file.read_bytes()
+        small = gzip.compress(content, 9, mtime=0)
+        if len(small) < 0.95 * len(content):
+            file.with_name(f"{file.name}.gz").write_bytes(small)
+
+
+def build(out: Path = SITE, wheels: dict[str, Path] | None = None) -> Path:
+    """Build the site.
+
+    Args:
+        out: Its folder; what is there goes.
+        wheels: Pyodide's own wheels, in place of stand-ins, by the name of their package.
+
+    Returns:
+        The folder.
+
+    Raises:
+        NotBuilt: something is missing; the message says what.
+    """
+    python = runtime.prepare(wheels or {})
+    shutil.rmtree(out, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as work:
+        _jupyterlite(Path(work), out)
+    for pattern in _UNUSED:
+        for unused in [*out.rglob(pattern)]:
+            shutil.rmtree(unused) if unused.is_dir() else unused.unlink()
+    shutil.copytree(python, out / "static/pyodide", dirs_exist_ok=True)
+    _add_extension(out)
+    (out / "index.html").write_text(_INDEX.format(start=START))
+    _list(out)
+    _compress(out)
+    return out
