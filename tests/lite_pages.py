@@ -20,7 +20,8 @@ JUPYTERLITE = """
 self.addEventListener('install', () => self.skipWaiting());
 self.addEventListener('activate', event => event.waitUntil(self.clients.claim()));
 self.addEventListener('fetch', event => {
-    if (event.request.url.includes('/api/')) event.respondWith(new Response('JupyterLite'));
+    const own = event.request.url.includes('/api/');
+    event.respondWith(own ? new Response('JupyterLite') : fetch(event.request, { cache: 'no-store' }));
 });
 """
 """Stands for JupyterLite's own text of the service worker where nothing else of it is needed."""
@@ -91,6 +92,7 @@ def list_files(site: Path, *, first: tuple[str, ...] = ()) -> None:
         "files": {name: len(content) for name, content in files.items()},
         "sha256": digests,
         "first": list(first),
+        "download": sum(len(files[name]) for name in first),
     }
     (site / LIST).write_text(json.dumps(listed))
 

@@ -60,8 +60,8 @@ def visit(context: BrowserContext, site: Server) -> Page:
     page.goto(f"{site.address}plain.html")
     page.evaluate(_REGISTER)
     collect(page, None, site.address + "one.txt")
-    names = ("plain.html", "two.txt", "files/lesson.txt")
-    collect(page, list(names), *(site.address + name for name in names))
+    names = ["plain.html", "two.txt"]
+    collect(page, names, *(site.address + name for name in (*names, "files/lesson.txt")))
     return page
 
 

@@ -4,7 +4,8 @@
  * What it does not answer, JupyterLite's listener gets: the drive, stdin and the heartbeat.
  *
  * `iot-files.json` is written by the build: {"version": any text, "files": {path: bytes},
- * "sha256": {path: hexadecimal}, "first": [paths that the first kernel needs]}.
+ * "sha256": {path: hexadecimal}, "first": [paths that the first kernel needs],
+ * "download": their bytes as a host sends them, compressed}.
  */
 (() => {
   const SCOPE = self.registration.scope;
@@ -66,11 +67,11 @@
     }
   }
 
-  /** Tell the page how much has come of what it needs first. */
-  function report(list) {
+  /** Tell the page how much has come of what it needs first, in bytes as they are sent. */
+  function report({ first, files, download }) {
     const add = sizes => sizes.reduce((sum, each) => sum + each, 0);
-    const done = add(list.first.map(path => come.get(path) ?? 0));
-    page.postMessage({ done, all: add(list.first.map(path => list.files[path])) });
+    const part = add(first.map(path => come.get(path) ?? 0)) / add(first.map(path => files[path]));
+    page.postMessage({ done: part * download, all: download });
   }
 
   /** Read a body to its end, and report each part of it. */
@@ -174,14 +175,12 @@
     const { request } = event;
     // Another host's, or another site's on this one.
     if (!request.url.startsWith(SCOPE)) return;
+    // Who answers here ends the event: JupyterLite's listener never sees it.
     if (request.url.startsWith(LOCK) && ['POST', 'DELETE'].includes(request.method)) {
       event.respondWith(lock(request.method, request.url.slice(LOCK.length)));
     } else if (request.method === 'GET' && new URL(request.url).pathname !== HEARTBEAT) {
       event.respondWith(serve(request));
-    } else {
-      return;
     }
-    event.stopImmediatePropagation();
   }
 
   self.addEventListener('fetch', onFetch);

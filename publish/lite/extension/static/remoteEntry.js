@@ -6,6 +6,8 @@
   const NAME = 'iot-lesson';
   const HERE = document.currentScript.src;
   const SAVE_AFTER = 1_000;
+  const OPENED_AFTER = 5_000;
+  let kernels = 0;
   let scope;
 
   /** Take one of the modules that JupyterLab shares. */
@@ -25,6 +27,7 @@
   /** Make a kernel that goes on after a promised error, and say when it is ready. */
   async function createKernel(create, options) {
     const page = window.iotPage;
+    kernels += 1;
     page.say('Starting Python …');
     const sendMessage = message => options.sendMessage(goOn(message, kernel.parent));
     const kernel = await create({ ...options, sendMessage });
@@ -182,11 +185,15 @@
   async function plugins() {
     const names = ['@jupyterlite/services', '@jupyterlab/services', '@jupyterlab/apputils', '@jupyterlab/mainmenu', '@jupyterlab/notebook'];
     const [lite, services, dialogs, { IMainMenu }, notebook] = await Promise.all(names.map(shared));
-    const kernels = {
+    const running = {
       id: `${NAME}:kernels`,
       autoStart: true,
       requires: [lite.IKernelSpecs],
-      activate: (app, specs) => wrapKernels(specs),
+      activate: (app, specs) => {
+        wrapKernels(specs);
+        // Where no notebook is opened, there is nothing to wait for.
+        app.restored.then(() => setTimeout(() => kernels || window.iotPage.say(''), OPENED_AFTER));
+      },
     };
     const work = {
       id: `${NAME}:work`,
@@ -204,7 +211,7 @@
         saveSoon(app, notebook);
       },
     };
-    return [kernels, work];
+    return [running, work];
   }
 
   window._JUPYTERLAB ??= {};
