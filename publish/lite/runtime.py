@@ -1,6 +1,7 @@
 """Pyodide from npm: installed once, compiling the lesson's Python and copying its memory."""
 
 import filecmp
+import gzip
 import hashlib
 import json
 import shutil
@@ -9,6 +10,8 @@ import tarfile
 from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
+
+from filelock import FileLock
 
 from publish.lite import packages
 from publish.notebooks import ROOT
@@ -61,6 +64,18 @@ def tar(files: Iterable[tuple[str, bytes]]) -> bytes:
     return out.getvalue()
 
 
+def compress(folder: Path) -> None:
+    """Put a smaller copy beside each file that has one, as static hosts do on their own."""
+    for file in sorted(each for each in folder.rglob("*") if each.is_file()):
+        there = file.with_name(f"{file.name}.gz")
+        if file.suffix == ".gz" or there.exists():
+            continue
+        content = file.read_bytes()
+        small = gzip.compress(content, 9, mtime=0)
+        if len(small) < 0.95 * len(content):
+            there.write_bytes(small)
+
+
 def _read(folder: Path) -> dict[str, bytes]:
     files = sorted(each for each in folder.rglob("*") if each.is_file())
     return {each.relative_to(folder).as_posix(): each.read_bytes() for each in files}
@@ -87,6 +102,12 @@ def prepare(wheels: dict[str, Path], parts: Path = PARTS) -> Path:
     Returns:
         The folder.
     """
+    parts.mkdir(parents=True, exist_ok=True)
+    with FileLock(parts / "lock"):
+        return _prepare(wheels, parts)
+
+
+def _prepare(wheels: dict[str, Path], parts: Path) -> Path:
     npm = install(parts)
     first = dict([*packages.files(packages.first()), *packages.kernel()])
     first |= {n: c for n, c in packages.standins() if n.split("/")[0].split(".")[0] not in wheels}
@@ -111,7 +132,9 @@ def prepare(wheels: dict[str, Path], parts: Path = PARTS) -> Path:
     for name in _PAGE:
         shutil.copy(HERE / "page" / name, out)
     lock = json.loads((npm / "pyodide/pyodide-lock.json").read_text())
-    lock["packages"] = {name: lock["packages"][name] | {"file_name": wheel.name} for name, wheel in wheels.items()}
+    lock["packages"] = {
+        name: lock["packages"][name] | {"file_name": wheel.name} for name, wheel in wheels.items()
+    }
     (out / "pyodide-lock.json").write_text(json.dumps(lock))
     for wheel in wheels.values():
         shutil.copy(wheel, out)
@@ -127,5 +150,6 @@ def prepare(wheels: dict[str, Path], parts: Path = PARTS) -> Path:
     (out / "later.tar").write_bytes(tar(_read(work / "compiled-later").items()))
     about = {"memory": not wheels, "wheels": sorted(wheels)}
     (out / "lesson.json").write_text(json.dumps(about))
+    compress(out)
     made.write_text(digest.hexdigest())
     return out

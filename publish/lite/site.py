@@ -1,9 +1,9 @@
 """The static site: JupyterLite with the lesson in it, and nothing that the lesson does not need."""
 
-import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -57,6 +57,8 @@ _INDEX = """<!DOCTYPE html>
 <head>
 <meta charset="utf-8">
 <title>The IoT button tutorial</title>
+<link rel="icon" href="lab/favicon.ico">
+<script id="jupyter-config-data" type="application/json" data-jupyter-lite-root=".">{{}}</script>
 <meta http-equiv="refresh" content="0; url={start}">
 </head>
 <body><p><a href="{start}">Open the lesson</a></p></body>
@@ -93,7 +95,11 @@ def _jupyterlite(work: Path, out: Path) -> None:
     }
     (work / "jupyter_lite_config.json").write_text(json.dumps({"LiteBuildConfig": config}))
     command = [sys.executable, "-m", "jupyterlite_core", "build"]
-    home = {"HOME": str(work), "JUPYTER_CONFIG_DIR": str(work / "none"), "SOURCE_DATE_EPOCH": str(_DATE)}
+    home = {
+        "HOME": str(work),
+        "JUPYTER_CONFIG_DIR": str(work / "none"),
+        "SOURCE_DATE_EPOCH": str(_DATE),
+    }
     done = subprocess.run(
         command, cwd=work, env=os.environ | home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -116,7 +122,7 @@ def _add_extension(out: Path) -> None:
     worker.write_text((HERE / "service-worker.js").read_text() + worker.read_text())
     index = out / "lab/index.html"
     script = f'<script src="../extensions/{_NAME}/static/page.js"></script>'
-    index.write_text(index.read_text().replace("</head>", f"{script}\n</head>", 1))
+    index.write_text(re.sub(r"(<body[^>]*>)", rf"\1\n{script}", index.read_text(), count=1))
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -129,22 +135,13 @@ def _list(out: Path) -> None:
     """Write the list of files by which the page's cache and its progress go."""
     sizes, digests = {}, {}
     for name, file in _files(out):
-        if name != "service-worker.js":
+        if name != "service-worker.js" and file.suffix != ".gz":
             content = file.read_bytes()
             sizes[name], digests[name] = len(content), hashlib.sha256(content).hexdigest()
     version = hashlib.sha256(json.dumps(digests).encode()).hexdigest()
     first = [path for name in _FIRST if (path := f"static/pyodide/{name}") in sizes]
     listed = {"version": version, "files": sizes, "sha256": digests, "first": first}
     (out / "iot-files.json").write_text(json.dumps(listed))
-
-
-def _compress(out: Path) -> None:
-    """Put a smaller copy beside each file that has one, as static hosts do on their own."""
-    for _, file in list(_files(out)):
-        content = file.read_bytes()
-        small = gzip.compress(content, 9, mtime=0)
-        if len(small) < 0.95 * len(content):
-            file.with_name(f"{file.name}.gz").write_bytes(small)
 
 
 def build(out: Path = SITE, wheels: dict[str, Path] | None = None) -> Path:
@@ -171,5 +168,5 @@ def build(out: Path = SITE, wheels: dict[str, Path] | None = None) -> Path:
     _add_extension(out)
     (out / "index.html").write_text(_INDEX.format(start=START))
     _list(out)
-    _compress(out)
+    runtime.compress(out)
     return out

@@ -46,8 +46,10 @@ def note() -> list[str]:
     gc.collect()
     _generators[:] = [each for each in gc.get_objects() if isinstance(each, random.Random)]
     _folders[:] = [str(each) for each in Path.home().rglob("*") if each.is_dir()]
-    files = [getattr(each, "__cached__", None) or getattr(each, "__file__", None)
-             for each in sys.modules.values()]
+    files = [
+        getattr(each, "__cached__", None) or getattr(each, "__file__", None)
+        for each in sys.modules.values()
+    ]
     return [each for each in files if each]
 
 

@@ -10,8 +10,9 @@ const PAGE = 4096;
 
 /** Let a fresh memory grow to a size, the same way each time. */
 function grow(module, size) {
-  const more = size - module.HEAPU8.length;
-  if (more > 0 && !module._malloc(more)) throw new Error('no room for the memory');
+  while (module.HEAPU8.length < size) {
+    if (!module._malloc(1 << 20)) throw new Error('no room for the memory');
+  }
   return module.HEAPU8;
 }
 
