@@ -20,8 +20,7 @@ JUPYTERLITE = """
 self.addEventListener('install', () => self.skipWaiting());
 self.addEventListener('activate', event => event.waitUntil(self.clients.claim()));
 self.addEventListener('fetch', event => {
-    const own = event.request.url.includes('/api/');
-    event.respondWith(own ? new Response('JupyterLite') : fetch(event.request, { cache: 'no-store' }));
+    if (event.request.url.includes('/api/')) event.respondWith(new Response('JupyterLite'));
 });
 """
 """Stands for JupyterLite's own text of the service worker where nothing else of it is needed."""

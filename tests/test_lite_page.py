@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import os
 import re
 import zipfile
 from collections.abc import Iterator
@@ -15,10 +14,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser_lab import chromium
 from lite_pages import Server, served, tiny_site
+from lite_support import site_folder
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from publish import browser as browsers
 from publish.notebooks import ROOT
+
+__all__ = ["site_folder"]  # a fixture
 
 PICTURES = ROOT / "test-output" / "browser-edition"
 PROBLEMS = {
@@ -93,7 +95,8 @@ _WATCH = """() => {
     window.lines = [];
     const look = () => {
         const box = document.getElementById('iot-status');
-        const line = box && !box.hidden ? box.textContent : '';
+        const parts = box && !box.hidden ? [...box.querySelectorAll('span')] : [];
+        const line = parts.map(each => each.textContent).join('');
         if (line !== window.lines.at(-1)) window.lines.push(line);
     };
     new MutationObserver(look).observe(document, {
@@ -220,9 +223,10 @@ class Visitor:
 
 
 @pytest.fixture(scope="module")
-def visitor(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
-    folder = Path(os.environ["IOT_LITE_SITE"])
-    with served(folder) as site:
+def visitor(
+    browser: Browser, site_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Visitor]:
+    with served(site_folder) as site:
         visitor = Visitor(browser, site, tmp_path_factory.mktemp("profile"))
         yield visitor
         visitor.leave()
@@ -450,6 +454,24 @@ def test_start_over(visitor: Visitor) -> None:
     listed = json.loads((visitor.site.folder / "api/contents/all.json").read_text())["content"]
     names = sorted(each["name"] for each in page.evaluate(_CONTENT, ""))
     assert names == sorted(each["name"] for each in listed)
+
+
+_FORGET = """async () => {
+    for (const { name } of await indexedDB.databases()) {
+        await new Promise(done => { indexedDB.deleteDatabase(name).onsuccess = done; });
+    }
+}"""
+
+
+@long
+def test_work_that_the_browser_has_deleted_is_told(visitor: Visitor) -> None:
+    page = visitor.page
+    make_key(visitor, "deleted.ipynb")
+    page.goto(f"{visitor.site.address}iot-files.json")
+    page.evaluate(_FORGET)
+    page.goto(f"{visitor.site.address}lab/index.html")
+    visitor.wait_for_lab(page)
+    expect(page.locator(".Toastify")).to_contain_text("The browser has deleted your work")
 
 
 @long

@@ -5,7 +5,7 @@
  *
  * `iot-files.json` is written by the build: {"version": any text, "files": {path: bytes},
  * "sha256": {path: hexadecimal}, "first": [paths that the first kernel needs],
- * "download": their bytes as a host sends them, compressed}.
+ * "download": their bytes as a host sends them, compressed; without it, sizes are shown as they are}.
  */
 (() => {
   const SCOPE = self.registration.scope;
@@ -70,8 +70,9 @@
   /** Tell the page how much has come of what it needs first, in bytes as they are sent. */
   function report({ first, files, download }) {
     const add = sizes => sizes.reduce((sum, each) => sum + each, 0);
-    const part = add(first.map(path => come.get(path) ?? 0)) / add(first.map(path => files[path]));
-    page.postMessage({ done: part * download, all: download });
+    const all = add(first.map(path => files[path]));
+    const sent = (download ?? all) / all;
+    page.postMessage({ done: add(first.map(path => come.get(path) ?? 0)) * sent, all: all * sent });
   }
 
   /** Read a body to its end, and report each part of it. */
