@@ -454,6 +454,10 @@ def test_start_over(visitor: Visitor) -> None:
     listed = json.loads((visitor.site.folder / "api/contents/all.json").read_text())["content"]
     names = sorted(each["name"] for each in page.evaluate(_CONTENT, ""))
     assert names == sorted(each["name"] for each in listed)
+    told = page.locator(".Toastify").get_by_text("This browser may delete your work")
+    expect(told).to_have_count(0)
+    page.evaluate(_SAVE, ["first.ipynb", notebook(cell("'first'"))])
+    expect(told).to_be_visible()
 
 
 _FORGET = """async () => {

@@ -50,9 +50,10 @@
     if (!newest || newest.version === mine?.version || (mine && (await inUse(request)))) {
       return mine;
     }
-    const older = (await caches.keys()).filter(each => each.startsWith(PREFIX));
+    const name = PREFIX + newest.version;
+    const older = (await caches.keys()).filter(each => each.startsWith(PREFIX) && each !== name);
     await Promise.all(older.map(each => caches.delete(each)));
-    await (await caches.open(PREFIX + newest.version)).put(LIST, Response.json(newest));
+    await (await caches.open(name)).put(LIST, Response.json(newest));
     current = Promise.resolve(newest);
     return newest;
   }

@@ -134,6 +134,8 @@
     build();
     if (!modern()) return problem('old');
     say('Loading the lesson …');
+    // A page of JupyterLab loads more than the 250 files that are noted by default.
+    performance.setResourceTimingBufferSize(2_000);
     addEventListener('unhandledrejection', failed);
     addEventListener('error', missing, true);
     new BroadcastChannel(`iot-lesson ${SITE}`).onmessage = hear;

@@ -157,19 +157,20 @@
     document.body.append(bar);
   }
 
-  /** Ask the browser to keep the work; say where it may not, or where it has not. */
+  /** Ask the browser to keep the work, once there is some; say where it may not, or has not. */
   async function guardWork(drive, { Notification }) {
+    const told = localStorage.getItem(NAME);
     const kept = (await (await drive.storage).length()) > 0;
-    const before = localStorage.getItem(NAME);
-    if (before === 'kept' && !kept) {
+    if (told && !kept) {
       Notification.warning('The browser has deleted your work to make room. The lesson begins anew.', { autoClose: false });
     }
-    const safe = await navigator.storage.persist();
-    if (!safe && !before) {
-      Notification.info('This browser may delete your work when it runs short of room. File > Download my work keeps a copy.', { autoClose: 15_000 });
-    }
-    const note = () => localStorage.setItem(NAME, 'kept');
-    kept ? note() : drive.fileChanged.connect(note);
+    const ask = async () => {
+      drive.fileChanged.disconnect(ask);
+      localStorage.setItem(NAME, 'told');
+      if ((await navigator.storage.persist()) || told) return;
+      Notification.info('This browser may delete your work when it runs short of room. Download my work keeps a copy.', { autoClose: 15_000 });
+    };
+    kept ? ask() : drive.fileChanged.connect(ask);
   }
 
   /** Save what a cell has changed soon after it ran: a page may be closed at any time. */
