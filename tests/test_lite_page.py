@@ -108,6 +108,7 @@ _SAVE = """async ([path, content]) => {
     await window.jupyterapp.serviceManager.contents.save(path, model);
 }"""
 _CLOSE = """async () => {
+    if (!window.panel) return;
     await window.panel.context.save();
     await window.panel.sessionContext.shutdown();
     window.panel.dispose();
