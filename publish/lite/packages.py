@@ -1,5 +1,6 @@
 """Which files of which packages the page's Python gets: what is installed here, without what it never reads."""
 
+import json
 import re
 from collections.abc import Iterator
 from importlib import metadata
@@ -31,6 +32,8 @@ EMPTIED = {
     # 4.7 MB of text, which moto reads only when it is asked for AWS's own IAM policies.
     "moto/iam/aws_managed_policies.py": b'aws_managed_policies_data = "{}"\n',
 }
+SERVICES = ("data.iot", "ec2", "iam", "iot", "s3", "sts")
+"""Whose endpoints the page knows: the lesson's, and those by which moto finds its regions."""
 _KERNEL = ("ipykernel", "pyodide_kernel")
 _WHEELS = "@jupyterlite/pyodide-kernel-extension/static/pypi/"
 
@@ -53,7 +56,8 @@ _NEVER = re.compile(
     | ^certifi/cacert | ^botocore/cacert | ^dateutil/zoneinfo/
     | ^moto/(?!(core|iam|iot|iotdata|moto_api|sts|utilities)/)[^/]+/ | ^moto/\w+/.*\.json$
     | ^pygments/(lexers|styles|formatters)/(?!__init__|_mapping|python\.|default\.|html\.|terminal)
-    | ^werkzeug/debug/ | ^IPython/extensions/(?!__init__|storemagic) | ^IPython/sphinxext/""",
+    | ^prompt_toolkit/(contrib|shortcuts/progress_bar)/ | ^wcwidth/table_grapheme_overrides/_known
+    | ^IPython/testing/plugin/ | ^werkzeug/debug/ | ^IPython/extensions/(?!__init__|storemagic) | ^IPython/sphinxext/""",
     re.VERBOSE,
 )
 """What the lesson never imports or reads."""
@@ -66,6 +70,17 @@ def is_wanted(name: str) -> bool:
     (True, False)
     """
     return not _NEVER.search(name)
+
+
+def _content(name: str, file: Path) -> bytes:
+    """Return a file's content, without what the lesson does not ask for."""
+    if name == "botocore/data/endpoints.json":
+        endpoints = json.loads(file.read_text("utf-8"))
+        for partition in endpoints["partitions"]:
+            services = partition["services"]
+            partition["services"] = {key: services[key] for key in SERVICES if key in services}
+        return json.dumps(endpoints).encode()
+    return EMPTIED.get(name) or file.read_bytes()
 
 
 def _normal(name: str) -> str:
@@ -104,7 +119,7 @@ def files(packages: dict[str, metadata.Distribution]) -> Iterator[tuple[str, byt
         for each in package.files or ():
             name = each.as_posix()
             if is_wanted(name):
-                yield name, EMPTIED.get(name) or Path(str(package.locate_file(each))).read_bytes()
+                yield name, _content(name, Path(str(package.locate_file(each))))
         about = f"Metadata-Version: 2.1\nName: {key}\nVersion: {package.version}\n"
         yield f"{key.replace('-', '_')}-{package.version}.dist-info/METADATA", about.encode()
 

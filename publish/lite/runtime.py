@@ -10,6 +10,7 @@ import tarfile
 from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from filelock import FileLock
 
@@ -20,6 +21,8 @@ HERE = ROOT / "publish/lite"
 PARTS = ROOT / "_build/browser-parts"
 """What a build keeps for the next one."""
 _RUNTIME = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip")
+_SITE = "/lib/python3.14/site-packages/"
+_LIBRARY = "/lib/python314.zip/"
 _PAGE = ("start.mjs", "files.mjs", "memory.mjs")
 
 
@@ -87,6 +90,14 @@ def _write(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
         (folder / name).write_bytes(content)
 
 
+def _leave_out(archive: Path, imported: set[str], rest: Path) -> None:
+    """Write what of Python's own library is not in the copied memory."""
+    with ZipFile(archive) as whole, ZipFile(rest, "w", ZIP_DEFLATED, compresslevel=9) as out:
+        for name in sorted(whole.namelist()):
+            if _LIBRARY + name not in imported:
+                out.writestr(ZipInfo(name), whole.read(name), ZIP_DEFLATED)
+
+
 def _node(*arguments: str) -> None:
     if subprocess.run(["node", str(HERE / "prepare.mjs"), *arguments]).returncode:
         raise NotBuilt("Pyodide did not prepare the lesson: see above")
@@ -131,6 +142,7 @@ def _prepare(wheels: dict[str, Path], parts: Path) -> Path:
         shutil.copy(npm / "pyodide" / name, out)
     for name in _PAGE:
         shutil.copy(HERE / "page" / name, out)
+    shutil.copy(npm / "fzstd/esm/index.mjs", out / "fzstd.mjs")
     lock = json.loads((npm / "pyodide/pyodide-lock.json").read_text())
     lock["packages"] = {
         name: lock["packages"][name] | {"file_name": wheel.name} for name, wheel in wheels.items()
@@ -144,9 +156,14 @@ def _prepare(wheels: dict[str, Path], parts: Path) -> Path:
     if not wheels:
         _node(str(work), "memory")
         imported = set(json.loads((work / "imported.json").read_text()))
-        shutil.move(work / "memory.bin", out)
-    (out / "library.tar").write_bytes(tar((n, c) for n, c in compiled.items() if n in imported))
-    (out / "lesson.tar").write_bytes(tar((n, c) for n, c in compiled.items() if n not in imported))
+        shutil.move(work / "memory.zst", out)
+        _leave_out(out / "python_stdlib.zip", imported, out / "rest.zip")
+    (out / "library.tar").write_bytes(
+        tar((n, c) for n, c in compiled.items() if _SITE + n in imported and not n.endswith(".py"))
+    )
+    (out / "lesson.tar").write_bytes(
+        tar((n, c) for n, c in compiled.items() if _SITE + n not in imported or n.endswith(".py"))
+    )
     (out / "later.tar").write_bytes(tar(_read(work / "compiled-later").items()))
     about = {"memory": not wheels, "wheels": sorted(wheels)}
     (out / "lesson.json").write_text(json.dumps(about))

@@ -1,4 +1,4 @@
-"""What the page's Python does before the first cell: import the lesson, or wake up with it imported."""
+"""What the page's Python does before the first cell: import the lesson, or wake up with it."""
 
 import gc
 import importlib
@@ -41,16 +41,13 @@ def note() -> list[str]:
     """Note, before the memory is copied, what must differ in each page.
 
     Returns:
-        The files of all modules that are imported: the pages need none of them.
+        The files of all modules that are imported: no page needs to read them.
     """
     gc.collect()
     _generators[:] = [each for each in gc.get_objects() if isinstance(each, random.Random)]
     _folders[:] = [str(each) for each in Path.home().rglob("*") if each.is_dir()]
-    files = [
-        getattr(each, "__cached__", None) or getattr(each, "__file__", None)
-        for each in sys.modules.values()
-    ]
-    return [each for each in files if each]
+    specs = [each.__spec__ for each in sys.modules.values() if getattr(each, "__spec__", None)]
+    return [name for each in specs for name in (each.origin, each.cached) if name]
 
 
 def wake() -> None:

@@ -4,6 +4,7 @@
  */
 import { loadPyodide as load } from './pyodide.mjs';
 import { unpack } from './files.mjs';
+import { decompress } from './fzstd.mjs';
 import { deserializer, fill, head } from './memory.mjs';
 
 const SITE = '/lib/python3.14/site-packages';
@@ -18,7 +19,8 @@ async function bytes(name) {
 
 /** Start from the copied memory. */
 async function wake(options, coming) {
-  const [file, make] = await Promise.all([coming, import('./pyodide.asm.mjs')]);
+  const [packed, make] = await Promise.all([coming, import('./pyodide.asm.mjs')]);
+  const file = decompress(packed);
   let module;
   const createPyodideModule = async settings => {
     module = await make.default(settings);
@@ -26,7 +28,8 @@ async function wake(options, coming) {
     return module;
   };
   const _snapshotDeserializer = deserializer(() => module);
-  return load({ ...options, createPyodideModule, _loadSnapshot: head(file), _snapshotDeserializer });
+  const stdLibURL = new URL('rest.zip', import.meta.url).href;
+  return load({ ...options, stdLibURL, createPyodideModule, _loadSnapshot: head(file), _snapshotDeserializer });
 }
 
 /** Start Python, and import everything. */
@@ -51,7 +54,7 @@ export async function loadPyodide({ packages, ...options }) {
   let pyodide;
   let call = 'wake';
   if (memory) {
-    pyodide = await wake(options, bytes('memory.bin')).catch(error => console.warn('no copied memory:', error));
+    pyodide = await wake(options, bytes('memory.zst')).catch(error => console.warn('no copied memory:', error));
   }
   if (!pyodide) {
     call = 'load';
