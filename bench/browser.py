@@ -110,7 +110,10 @@ def main() -> None:
     folder = site.SITE if options.built else site.build()
     path = browser.chromium()
     assert path is not None, "no Chromium, and none to be had"
-    cold, warm, first, later = [], [], [], []
+    cold: list[float] = []
+    warm: list[float] = []
+    first: list[int] = []
+    later: list[int] = []
     with served(folder) as (address, counted), sync_playwright() as playwright:
         for _ in range(options.n):
             with tempfile.TemporaryDirectory() as profile:

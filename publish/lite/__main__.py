@@ -4,8 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from publish.lite.runtime import NotBuilt
+from publish.lite.runtime import NotBuilt, pyodide_lock
+from publish.lite.serve import serve
 from publish.lite.site import SITE, build
+from publish.lite.wheels import WrongWheels, find
 
 
 def main() -> int:
@@ -16,15 +18,13 @@ def main() -> int:
     parser.add_argument("--wheels", type=Path, help="a folder of Pyodide's own wheels")
     options = parser.parse_args()
     try:
-        build()
-    except NotBuilt as error:
+        build(own_wheels=find(options.wheels, pyodide_lock()) if options.wheels else None)
+    except (NotBuilt, WrongWheels) as error:
         sys.stderr.write(f"tutorial: {error}\n")
         return 1
     if not options.serve:
         print(f"The site is in {SITE.relative_to(Path.cwd())}; --serve shows it.")
         return 0
-    from publish.lite.serve import serve
-
     serve(SITE, options.port)
     return 0
 

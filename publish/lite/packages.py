@@ -1,4 +1,4 @@
-"""Which files of which packages the page's Python gets: what is installed here, without what it never reads."""
+"""Which files of which packages the page gets: what is installed here, less what it never reads."""
 
 import json
 import re
@@ -57,7 +57,8 @@ _NEVER = re.compile(
     | ^moto/(?!(core|iam|iot|iotdata|moto_api|sts|utilities)/)[^/]+/ | ^moto/\w+/.*\.json$
     | ^pygments/(lexers|styles|formatters)/(?!__init__|_mapping|python\.|default\.|html\.|terminal)
     | ^prompt_toolkit/(contrib|shortcuts/progress_bar)/ | ^wcwidth/table_grapheme_overrides/_known
-    | ^IPython/testing/plugin/ | ^werkzeug/debug/ | ^IPython/extensions/(?!__init__|storemagic) | ^IPython/sphinxext/""",
+    | ^IPython/testing/plugin/ | ^werkzeug/debug/ | ^IPython/extensions/(?!__init__|storemagic)
+    | ^IPython/sphinxext/""",
     re.VERBOSE,
 )
 """What the lesson never imports or reads."""

@@ -10,18 +10,18 @@ from publish.notebooks import FOLDER
 
 SENTENCES = {
     "01-thing": {
-        "connect": "A real account needs [the installed lesson](troubleshooting.md): "
-        "a page may not call AWS."
+        "connect": "a real account needs the installed lesson, for a page may not ask AWS.",
     },
     "03-certificate": {
-        "files-there": "These files lie in this browser, on this device, and in no folder of it; "
-        "*File > Download my work* gets them. A page has no file modes.",
-        "endpoint": "There is no TLS here: nothing leaves the page. The device proves that it has its "
-        "private key by signing a challenge.",
+        "files-there": "the files lie in this browser, on this device; a page has no file modes. "
+        "*File > Download my work* saves them.",
+        "endpoint": "there is no TLS, for nothing leaves the page. The device proves that it has "
+        "its key: it signs what the broker sends it.",
     },
     "04-closing": {
-        "press": "The message goes through the page's own memory: no TLS, no network.",
-        "button-form": "`mosquitto_pub` and the AWS CLI need the installed lesson: a page has no shell.",
+        "press": "the message goes through the page's own memory, without TLS.",
+        "button-form": "there is no shell, so no `mosquitto_pub` and no AWS CLI. "
+        "The installed lesson has both.",
     },
 }
 """One sentence behind a named cell, where a page differs from an installed lesson."""

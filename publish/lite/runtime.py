@@ -10,11 +10,12 @@ import tarfile
 from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from filelock import FileLock
 
-from publish.lite import packages
+from publish.lite import packages, wheels
 from publish.notebooks import ROOT
 
 HERE = ROOT / "publish/lite"
@@ -103,70 +104,88 @@ def _node(*arguments: str) -> None:
         raise NotBuilt("Pyodide did not prepare the lesson: see above")
 
 
-def prepare(wheels: dict[str, Path], parts: Path = PARTS) -> Path:
+def pyodide_lock(parts: Path = PARTS) -> dict[str, Any]:
+    """Return what Pyodide's distribution holds, installing it from npm first where needed."""
+    parts.mkdir(parents=True, exist_ok=True)
+    with FileLock(parts / "lock"):
+        lock: dict[str, Any] = json.loads(
+            (install(parts) / "pyodide/pyodide-lock.json").read_text()
+        )
+    return lock
+
+
+def sources(own_wheels: Iterable[str] = ()) -> dict[str, bytes]:
+    """Return every file of the page's Python that is needed at the start, by its path.
+
+    Args:
+        own_wheels: The packages that come as Pyodide's own wheels: no stand-in for these.
+    """
+    files = dict([*packages.files(packages.first()), *packages.kernel()])
+    for name, content in packages.standins():
+        if name.split("/")[0].removesuffix(".py") not in own_wheels:
+            files[name] = content
+    return files | dict(packages.own())
+
+
+def prepare(own_wheels: dict[str, Path], parts: Path = PARTS) -> Path:
     """Make the site's Pyodide folder, unless the last build made the same.
 
     Args:
-        wheels: Pyodide's own wheels by the name of their package, in place of stand-ins.
+        own_wheels: Pyodide's own wheels by the name of their package, in place of stand-ins.
         parts: What a build keeps for the next one.
 
     Returns:
         The folder.
+
+    Raises:
+        NotBuilt: node or npm is missing, or one of the steps failed.
     """
-    parts.mkdir(parents=True, exist_ok=True)
-    with FileLock(parts / "lock"):
-        return _prepare(wheels, parts)
-
-
-def _prepare(wheels: dict[str, Path], parts: Path) -> Path:
-    npm = install(parts)
-    first = dict([*packages.files(packages.first()), *packages.kernel()])
-    first |= {n: c for n, c in packages.standins() if n.split("/")[0].split(".")[0] not in wheels}
-    first |= dict(packages.own())
-    later = dict(packages.files(packages.later()))
+    lock = wheels.listed(own_wheels, pyodide_lock(parts))
+    first, later = sources(own_wheels), dict(packages.files(packages.later()))
     code = [HERE / "package-lock.json", HERE / "prepare.mjs", Path(__file__)]
-    code += [HERE / "page" / each for each in _PAGE]
-    digest = hashlib.sha256()
-    for content in (*(each.read_bytes() for each in (*code, *wheels.values())), tar(first.items())):
-        digest.update(hashlib.sha256(content).digest())
-    digest.update(tar(later.items()))
-    work, made = parts / "python", parts / "python/made"
-    out = work / "pyodide"
-    if made.exists() and made.read_text() == digest.hexdigest():
-        return out
-    shutil.rmtree(work, ignore_errors=True)
-    _write(work / "source", first.items())
-    _write(work / "later", later.items())
+    code += [*(HERE / "page" / each for each in _PAGE), *own_wheels.values()]
+    parcels = [each.read_bytes() for each in code] + [tar(first.items()), tar(later.items())]
+    digest = hashlib.sha256(b"".join(hashlib.sha256(each).digest() for each in parcels)).hexdigest()
+    work = parts / "python"
+    with FileLock(parts / "lock"):
+        if not (work / "made").exists() or (work / "made").read_text() != digest:
+            shutil.rmtree(work, ignore_errors=True)
+            _write(work / "source", first.items())
+            _write(work / "later", later.items())
+            _gather(work / "pyodide", parts / "npm/node_modules", lock, own_wheels)
+            _node(str(work))
+            _pack(work, own_wheels)
+            (work / "made").write_text(digest)
+    return work / "pyodide"
+
+
+def _gather(out: Path, npm: Path, lock: dict[str, Any], own_wheels: dict[str, Path]) -> None:
+    """Put together what the page has of others: Pyodide, its wheels, the unpacking of zstd."""
     out.mkdir()
-    for name in _RUNTIME:
-        shutil.copy(npm / "pyodide" / name, out)
-    for name in _PAGE:
-        shutil.copy(HERE / "page" / name, out)
+    files = [npm / "pyodide" / each for each in _RUNTIME] + [HERE / "page" / each for each in _PAGE]
+    for file in (*files, *own_wheels.values()):
+        shutil.copy(file, out)
     shutil.copy(npm / "fzstd/esm/index.mjs", out / "fzstd.mjs")
-    lock = json.loads((npm / "pyodide/pyodide-lock.json").read_text())
-    lock["packages"] = {
-        name: lock["packages"][name] | {"file_name": wheel.name} for name, wheel in wheels.items()
-    }
     (out / "pyodide-lock.json").write_text(json.dumps(lock))
-    for wheel in wheels.values():
-        shutil.copy(wheel, out)
-    _node(str(work))
-    compiled = _read(work / "compiled")
-    imported: set[str] = set()
-    if not wheels:
+    (out / "lesson.json").write_text(
+        json.dumps({"memory": not own_wheels, "wheels": sorted(own_wheels)})
+    )
+
+
+def _pack(work: Path, own_wheels: dict[str, Path]) -> None:
+    """Pack the compiled files; with the copied memory apart from those that it holds."""
+    out, imported = work / "pyodide", set[str]()
+    if not own_wheels:  # a memory that has compiled parts loaded cannot be copied
         _node(str(work), "memory")
         imported = set(json.loads((work / "imported.json").read_text()))
         shutil.move(work / "memory.zst", out)
         _leave_out(out / "python_stdlib.zip", imported, out / "rest.zip")
-    (out / "library.tar").write_bytes(
-        tar((n, c) for n, c in compiled.items() if _SITE + n in imported and not n.endswith(".py"))
-    )
-    (out / "lesson.tar").write_bytes(
-        tar((n, c) for n, c in compiled.items() if _SITE + n not in imported or n.endswith(".py"))
-    )
+    library: dict[str, bytes] = {}
+    lesson: dict[str, bytes] = {}
+    for name, content in _read(work / "compiled").items():
+        held = _SITE + name in imported and not name.endswith(".py")
+        (library if held else lesson)[name] = content
+    (out / "library.tar").write_bytes(tar(library.items()))
+    (out / "lesson.tar").write_bytes(tar(lesson.items()))
     (out / "later.tar").write_bytes(tar(_read(work / "compiled-later").items()))
-    about = {"memory": not wheels, "wheels": sorted(wheels)}
-    (out / "lesson.json").write_text(json.dumps(about))
     compress(out)
-    made.write_text(digest.hexdigest())
-    return out

@@ -30,7 +30,7 @@ def application(site: Path) -> Wsgi:
 
 
 def server(app: Wsgi, port: int = 0) -> Any:
-    """Return a server that listens on loopback; ``effective_port`` is its port, ``run()`` serves."""
+    """Return a server on loopback; ``effective_port`` is its port, and ``run()`` serves."""
     return create_server(app, host="127.0.0.1", port=port, threads=8, ident=None)
 
 

@@ -67,7 +67,7 @@ _INDEX = """<!DOCTYPE html>
 
 
 def _settings() -> dict[str, Any]:
-    settings = json.loads((ROOT / "lab/settings/overrides.json").read_text("utf-8"))
+    settings: dict[str, Any] = json.loads((ROOT / "lab/settings/overrides.json").read_text("utf-8"))
     for plugin, values in _OVERRIDES.items():
         settings[plugin] = settings.get(plugin, {}) | values
     return settings
@@ -144,12 +144,12 @@ def _list(out: Path) -> None:
     (out / "iot-files.json").write_text(json.dumps(listed))
 
 
-def build(out: Path = SITE, wheels: dict[str, Path] | None = None) -> Path:
+def build(out: Path = SITE, *, own_wheels: dict[str, Path] | None = None) -> Path:
     """Build the site.
 
     Args:
         out: Its folder; what is there goes.
-        wheels: Pyodide's own wheels, in place of stand-ins, by the name of their package.
+        own_wheels: Pyodide's own wheels, in place of stand-ins, by the name of their package.
 
     Returns:
         The folder.
@@ -157,7 +157,7 @@ def build(out: Path = SITE, wheels: dict[str, Path] | None = None) -> Path:
     Raises:
         NotBuilt: something is missing; the message says what.
     """
-    python = runtime.prepare(wheels or {})
+    python = runtime.prepare(own_wheels or {})
     shutil.rmtree(out, ignore_errors=True)
     with tempfile.TemporaryDirectory() as work:
         _jupyterlite(Path(work), out)
