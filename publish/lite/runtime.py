@@ -24,7 +24,7 @@ PARTS = ROOT / "_build/browser-parts"
 _RUNTIME = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip")
 _SITE = "/lib/python3.14/site-packages/"
 _LIBRARY = "/lib/python314.zip/"
-_PAGE = ("start.mjs", "files.mjs", "memory.mjs")
+_PAGE = ("early.js", "start.mjs", "files.mjs", "memory.mjs")
 
 
 class NotBuilt(Exception):

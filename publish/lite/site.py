@@ -124,7 +124,13 @@ def _add_extension(out: Path) -> None:
     worker = out / "service-worker.js"
     worker.write_text((HERE / "service-worker.js").read_text() + worker.read_text())
     index = out / "lab/index.html"
-    script = f'<script src="../extensions/{_NAME}/static/page.js"></script>'
+    scripts = (f"extensions/{_NAME}/static/page.js", "static/pyodide/early.js")
+    script = "".join(f'<script src="../{each}"></script>' for each in scripts)
+    kernel = "extensions/@jupyterlite/pyodide-kernel-extension/static"
+    (worker_code,) = (out / kernel).glob("comlink.worker.*.js")
+    (out / "static/pyodide/early-worker.mjs").write_text(
+        f"import './start.mjs';\nimport '../../{kernel}/{worker_code.name}';\n"
+    )
     index.write_text(re.sub(r"(<body[^>]*>)", rf"\1\n{script}", index.read_text(), count=1))
 
 

@@ -46,10 +46,15 @@ async function complete(pyodide) {
   pyodide.runPython('import importlib, iot_start; importlib.invalidate_caches(); iot_start.jedi(True)');
 }
 
-/** Start Pyodide with the lesson in it; JupyterLite's kernel calls this. */
-export async function loadPyodide({ packages, ...options }) {
+/** Begin at once: what the kernel gives later, where to print, is asked for when it is needed. */
+async function begin() {
   const { memory, wheels } = await (await fetch(new URL('lesson.json', import.meta.url))).json();
-  options.env = { AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null', HOME: '/home/pyodide' };
+  const options = {
+    indexURL: new URL('.', import.meta.url).href,
+    env: { AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null', HOME: '/home/pyodide' },
+    stdout: text => (print.stdout ?? console.log)(text),
+    stderr: text => (print.stderr ?? console.error)(text),
+  };
   const lesson = bytes('lesson.tar');
   let pyodide;
   let call = 'wake';
@@ -62,6 +67,16 @@ export async function loadPyodide({ packages, ...options }) {
   }
   unpack(pyodide.FS, await lesson, SITE);
   pyodide.runPython(`import iot_start; iot_start.${call}()`);
+  return pyodide;
+}
+
+const print = {};
+const begun = begin();
+
+/** Hand over Pyodide with the lesson in it; JupyterLite's kernel calls this. */
+export async function loadPyodide({ stdout, stderr }) {
+  Object.assign(print, { stdout, stderr });
+  const pyodide = await begun;
   setTimeout(() => complete(pyodide).catch(error => console.warn('no Tab completion:', error)), LATER);
   return pyodide;
 }
