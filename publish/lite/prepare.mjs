@@ -8,12 +8,12 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const [folder, copied] = [path.resolve(process.argv[2]), process.argv[3] === 'memory'];
+process.argv.splice(1, Infinity, 'python');  // where this was built is nobody's business
 const at = (...names) => path.join(folder, ...names);
 const from = name => import(pathToFileURL(at('pyodide', name)).href);
 const { loadPyodide } = await from('pyodide.mjs');
 const { pack, serializer } = await from('memory.mjs');
 const SITE = '/lib/python3.14/site-packages';
-const HASHSEED = '1';
 
 const COMPILE = `
 import os, py_compile, warnings
@@ -60,7 +60,7 @@ function put(FS, from, to) {
 /** Import everything in a fresh Python, and write its memory down. */
 async function copyMemory() {
   const env = { AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null', HOME: '/home/pyodide' };
-  env.PYTHONHASHSEED = HASHSEED;
+  env.PYTHONHASHSEED = '1';  // the same memory each time
   const indexURL = at('pyodide');
   const pyodide = await loadPyodide({ indexURL, env, _makeSnapshot: true });
   put(pyodide.FS, at('compiled'), SITE);

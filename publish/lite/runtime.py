@@ -24,7 +24,8 @@ PARTS = ROOT / "_build/browser-parts"
 _RUNTIME = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip")
 _SITE = "/lib/python3.14/site-packages/"
 _LIBRARY = "/lib/python314.zip/"
-_PAGE = ("early.js", "start.mjs", "files.mjs", "memory.mjs")
+PAGE = ("early.js", "start.mjs", "files.mjs", "memory.mjs")
+"""The page's own scripts, beside Pyodide's."""
 
 
 class NotBuilt(Exception):
@@ -142,8 +143,8 @@ def prepare(own_wheels: dict[str, Path], parts: Path = PARTS) -> Path:
     """
     lock = wheels.listed(own_wheels, pyodide_lock(parts))
     first, later = sources(own_wheels), dict(packages.files(packages.later()))
-    code = [HERE / "package-lock.json", HERE / "prepare.mjs", Path(__file__)]
-    code += [*(HERE / "page" / each for each in _PAGE), *own_wheels.values()]
+    code = [HERE / "package-lock.json", HERE / "prepare.mjs", HERE / "page/memory.mjs"]
+    code += [Path(__file__), *own_wheels.values()]
     parcels = [each.read_bytes() for each in code] + [tar(first.items()), tar(later.items())]
     digest = hashlib.sha256(b"".join(hashlib.sha256(each).digest() for each in parcels)).hexdigest()
     work = parts / "python"
@@ -162,7 +163,7 @@ def prepare(own_wheels: dict[str, Path], parts: Path = PARTS) -> Path:
 def _gather(out: Path, npm: Path, lock: dict[str, Any], own_wheels: dict[str, Path]) -> None:
     """Put together what the page has of others: Pyodide, its wheels, the unpacking of zstd."""
     out.mkdir()
-    files = [npm / "pyodide" / each for each in _RUNTIME] + [HERE / "page" / each for each in _PAGE]
+    files = [npm / "pyodide" / each for each in _RUNTIME] + [HERE / "page/memory.mjs"]
     for file in (*files, *own_wheels.values()):
         shutil.copy(file, out)
     shutil.copy(npm / "fzstd/esm/index.mjs", out / "fzstd.mjs")

@@ -52,7 +52,15 @@ _DATE = 315532800
 """1980-01-01: the files' dates are part of the site, and the same commit makes the same site."""
 _UNUSED = ("rspack.config*", "package.json", "*.map", "jupyterlite.schema*", "doc", "*.LICENSE.txt")
 _FIRST = (
-    *("start.mjs", "files.mjs", "memory.mjs", "pyodide.mjs", "pyodide.asm.mjs"),
+    *(
+        "early.js",
+        "early-worker.mjs",
+        "start.mjs",
+        "files.mjs",
+        "memory.mjs",
+        "pyodide.mjs",
+        "pyodide.asm.mjs",
+    ),
     *("pyodide.asm.wasm", "fzstd.mjs", "rest.zip", "lesson.json", "lesson.tar", "memory.zst"),
 )
 _INDEX = """<!DOCTYPE html>
@@ -174,6 +182,8 @@ def build(out: Path = SITE, *, own_wheels: dict[str, Path] | None = None) -> Pat
         for unused in [*out.rglob(pattern)]:
             shutil.rmtree(unused) if unused.is_dir() else unused.unlink()
     shutil.copytree(python, out / "static/pyodide", dirs_exist_ok=True)
+    for name in runtime.PAGE:
+        shutil.copy(HERE / "page" / name, out / "static/pyodide")
     _add_extension(out)
     (out / "index.html").write_text(_INDEX.format(start=START))
     _list(out)
