@@ -455,6 +455,7 @@ def test_start_over(visitor: Visitor) -> None:
     listed = json.loads((visitor.site.folder / "api/contents/all.json").read_text())["content"]
     names = sorted(each["name"] for each in page.evaluate(_CONTENT, ""))
     assert names == sorted(each["name"] for each in listed)
+    other.close()
     told = page.locator(".Toastify").get_by_text("This browser may delete your work")
     expect(told).to_have_count(0)
     page.evaluate(_SAVE, ["first.ipynb", notebook(cell("'first'"))])
@@ -463,7 +464,9 @@ def test_start_over(visitor: Visitor) -> None:
 
 _FORGET = """async () => {
     for (const { name } of await indexedDB.databases()) {
-        await new Promise(done => { indexedDB.deleteDatabase(name).onsuccess = done; });
+        await new Promise((done, fail) => {
+            Object.assign(indexedDB.deleteDatabase(name), { onsuccess: done, onblocked: fail });
+        });
     }
 }"""
 
