@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,16 +11,21 @@ from publish.lite import serve
 from publish.lite.site import build
 
 
+@cache
+def _built(folder: Path) -> Path:
+    return build(folder / "browser/site")
+
+
 @pytest.fixture(scope="session")
 def site_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built site. What takes long is kept in _build, for the next session."""
-    return build(tmp_path_factory.mktemp("browser") / "site")
+    return _built(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")
-def site(site_folder: Path) -> Iterator[str]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address at which the built site is served."""
-    running = serve.server(serve.application(site_folder))
+    running = serve.server(serve.application(_built(tmp_path_factory.getbasetemp())))
     threading.Thread(target=running.run, daemon=True).start()
     yield f"http://127.0.0.1:{running.effective_port}/"
     running.close()

@@ -59,7 +59,7 @@ function put(FS, from, to) {
 
 /** Import everything in a fresh Python, and write its memory down. */
 async function copyMemory() {
-  const env = { AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null', HOME: '/home/pyodide' };
+  const env = { AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null' };
   env.PYTHONHASHSEED = '1';  // the same memory each time
   const indexURL = at('pyodide');
   const pyodide = await loadPyodide({ indexURL, env, _makeSnapshot: true });
@@ -95,7 +95,7 @@ compress(bytes_in.to_bytes(), options=given)`;
 if (copied) {
   fs.writeFileSync(at('memory.zst'), await compress(await copyMemory()));
 } else {
-  const env = { HOME: '/home/pyodide', PYTHONNODEBUGRANGES: '1' };
+  const env = { PYTHONNODEBUGRANGES: '1' };
   const pyodide = await loadPyodide({ indexURL: at('pyodide'), env });
   compile(pyodide, 'source', 'compiled');
   compile(pyodide, 'later', 'compiled-later');

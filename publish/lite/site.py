@@ -176,6 +176,7 @@ def build(out: Path = SITE, *, own_wheels: dict[str, Path] | None = None) -> Pat
     """
     python = runtime.prepare(own_wheels or {})
     shutil.rmtree(out, ignore_errors=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
         _jupyterlite(Path(work), out)
     for pattern in _UNUSED:

@@ -51,7 +51,7 @@ async function begin() {
   const { memory, wheels } = await (await fetch(new URL('lesson.json', import.meta.url))).json();
   const options = {
     indexURL: new URL('.', import.meta.url).href,
-    env: { AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null', HOME: '/home/pyodide' },
+    env: { AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null' },
     stdout: text => (print.stdout ?? console.log)(text),
     stderr: text => (print.stderr ?? console.error)(text),
   };
