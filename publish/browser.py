@@ -112,7 +112,7 @@ _READY = """async () => {
     await panel.sessionContext.ready;
     await panel.sessionContext.session.kernel.info;
 }"""
-_RUN_ALL = "() => window.jupyterapp.commands.execute('notebook:run-all-cells')"
+RUN_ALL = "() => window.jupyterapp.commands.execute('notebook:run-all-cells')"
 _ALL_HAVE_RUN = """() => {
     const panel = window.jupyterapp.shell.currentWidget;
     const code = panel.content.widgets.filter(cell => cell.model.type === 'code');
@@ -158,7 +158,7 @@ class Notebook:
 
     def run_all(self) -> None:
         """Run every cell, to the end: the command itself answers at the first promised error."""
-        self.page.evaluate(_RUN_ALL)
+        self.page.evaluate(RUN_ALL)
         self.page.wait_for_function(_ALL_HAVE_RUN, timeout=self.patience)
 
     def run_through(self, cell: str) -> None:

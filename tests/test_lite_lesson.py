@@ -10,7 +10,7 @@ import browser_lab
 import nbformat
 import pytest
 from cells import with_answers
-from lite_support import site
+from lite_support import site, site_folder
 from nbformat import NotebookNode
 from playwright.sync_api import (
     Browser,
@@ -25,7 +25,7 @@ from publish import browser
 from publish.canonical import canonical
 from publish.notebooks import FOLDER, NOTEBOOKS
 
-__all__ = ["site"]  # a fixture
+__all__ = ["site", "site_folder"]  # fixtures
 
 pytestmark = pytest.mark.long
 
@@ -38,6 +38,14 @@ WRITE = """async ([path, content]) => {
     await window.jupyterapp.serviceManager.contents.save(
         path, {type: 'notebook', format: 'json', content});
 }"""
+OVER = """() => {
+    const panel = window.jupyterapp.shell.currentWidget;
+    const code = panel.content.widgets.map(cell => cell.model).filter(it => it.type === 'code');
+    const failed = it => it.toJSON().outputs.some(output => output.output_type === 'error')
+        && !(it.getMetadata('tags') ?? []).includes('raises-exception');
+    return panel.sessionContext.session.kernel.status === 'idle'
+        && (code.every(it => it.executionCount !== null) || code.some(failed));
+}"""
 CLEAR = "() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')"
 
 
@@ -45,6 +53,12 @@ class Notebook(browser_lab.Notebook):
     """A notebook that is open in the site."""
 
     patience = 300_000
+
+    def run_all(self) -> None:
+        """Run every cell, to the end or to an error that is not promised."""
+        self.page.evaluate(browser.RUN_ALL)
+        self.page.wait_for_function(OVER, timeout=self.patience)
+        assert self.broken() == [], self.cells()
 
 
 class Learner:

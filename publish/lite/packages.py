@@ -54,8 +54,10 @@ _NEVER = re.compile(
     r"""(^|/)tests?/ | \.(c|js|md|py[cdi]|rst|so|txt|typed|whl)$ | ^[^/]+-info/ | ^\.\.
     | ^boto3/(data|examples)/ | ^botocore/data/(?!(iot|iot-data|sts)/)[^/]+/
     | ^certifi/cacert | ^botocore/cacert | ^dateutil/zoneinfo/
-    | ^moto/(?!(core|iam|iot|iotdata|moto_api|sts|utilities)/)[^/]+/ | ^moto/\w+/.*\.json$
-    | ^pygments/(lexers|styles|formatters)/(?!__init__|_mapping|python\.|default\.|html\.|terminal)
+    | ^moto/(?!(cloudwatch|core|events|iam|iot|iotdata|moto_api|s3|sts|utilities)/)[^/]+/
+    | ^moto/\w+/.*\.json$
+    | ^pygments/(formatters|styles)/(?!__init__|_mapping|default\.|html\.|terminal)
+    | ^pygments/lexers/(?!__init__|_mapping|diff\.|python\.)
     | ^prompt_toolkit/(contrib|shortcuts/progress_bar)/ | ^wcwidth/table_grapheme_overrides/_known
     | ^IPython/testing/plugin/ | ^werkzeug/debug/ | ^IPython/extensions/(?!__init__|storemagic)
     | ^IPython/sphinxext/""",
