@@ -23,6 +23,7 @@ from playwright.sync_api import (
 
 from publish import browser
 from publish.canonical import canonical
+from publish.lite.pages import KERNEL
 from publish.notebooks import FOLDER, NOTEBOOKS
 
 __all__ = ["site", "site_folder"]  # fixtures
@@ -52,7 +53,7 @@ CLEAR = "() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outpu
 class Notebook(browser_lab.Notebook):
     """A notebook that is open in the site."""
 
-    patience = 300_000
+    patience = 120_000
 
     def run_all(self) -> None:
         """Run every cell, to the end or to an error that is not promised."""
@@ -76,7 +77,8 @@ class Learner:
         return Notebook(page, f"{self._site}lab/?path={{}}", name)
 
     def write(self, page: Page, name: str, notebook: NotebookNode) -> None:
-        """Put a notebook into the browser's own files."""
+        """Put a notebook into the browser's own files, for the page's kernel."""
+        notebook.metadata = {"kernelspec": KERNEL}
         page.evaluate(WRITE, [f"{name}.ipynb", notebook])
 
     def check_asked(self) -> None:
@@ -227,10 +229,7 @@ aws = account.connect()
 
 
 def of_cells(*sources: str) -> NotebookNode:
-    cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    return nbformat.v4.new_notebook(
-        cells=cells, metadata={"kernelspec": {"name": "python", "display_name": "Python"}}
-    )
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(each) for each in sources])
 
 
 RUN_AT_ONCE = """files => {
