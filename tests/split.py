@@ -6,6 +6,8 @@ from itertools import chain
 import pytest
 
 LONGEST_FIRST = (
+    "test_lite_lesson",
+    "test_lite_page",
     "test_faults",
     "test_orders",
     "test_browser",

@@ -18,7 +18,6 @@ from playwright.sync_api import (
     Locator,
     Page,
     Request,
-    sync_playwright,
 )
 
 from publish import browser
@@ -232,13 +231,17 @@ def of_cells(*sources: str) -> NotebookNode:
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(each) for each in sources])
 
 
-RUN_AT_ONCE = """files => {
+RUN_AT_ONCE = """async files => {
     const app = window.jupyterapp;
-    for (const panel of app.shell.widgets('main')) {
-        if (files.includes(panel.context?.path)) {
-            app.shell.activateById(panel.id);
-            app.commands.execute('notebook:run-all-cells');
-        }
+    for (const file of files) {
+        await app.commands.execute('docmanager:open', {path: file});
+        await app.shell.currentWidget.sessionContext.ready;
+        await app.shell.currentWidget.sessionContext.session.kernel.info;
+    }
+    for (const file of files) {
+        await app.commands.execute('docmanager:open', {path: file});
+        await new Promise(resolve => setTimeout(resolve, 100));
+        app.commands.execute('notebook:run-all-cells');
     }
 }"""
 HAVE_RUN = """files => [...window.jupyterapp.shell.widgets('main')]
@@ -255,28 +258,33 @@ def test_two_notebooks_at_once_lose_nothing(learner: Learner, pages: int) -> Non
     for each in who:
         learner.write(page, each, of_cells(COUNT.replace("WHO", each)))
     learner.write(page, "look", of_cells("from helpers import account", LIST))
-    first = Notebook(page, "", who[0]).page
-    second = learner.open(who[1]).page if pages == 2 else Notebook(page, "", who[1]).page
-    for each in {first, second}:
-        each.evaluate(RUN_AT_ONCE, files)
-    for each in {first, second}:
-        each.wait_for_function(HAVE_RUN, arg=files, timeout=Notebook.patience)
+    if pages == 1:
+        opened = {page: files}
+    else:
+        opened = {page: files[:1], learner.open(NOTEBOOKS[1]).page: files[1:]}
+    for each, its in opened.items():
+        each.evaluate(RUN_AT_ONCE, its)
+    for each, its in opened.items():
+        each.wait_for_function(HAVE_RUN, arg=its, timeout=Notebook.patience)
     look = learner.open("look")
     look.run_all()
     listed = look.cells()[1]["outputs"][0]["data"]["text/plain"]
     assert [listed.count(f"'{each}-") for each in who] == [20, 20]
 
 
-def test_a_closed_browser_finds_the_work_again(site: str, tmp_path: Path) -> None:
-    with closed_afterwards(tmp_path) as context:
+def test_a_closed_browser_finds_the_work_again(
+    chromium: Browser, site: str, tmp_path: Path
+) -> None:
+    with closed_afterwards(chromium, tmp_path) as context:
         notebook = Learner(context, site).open(NOTEBOOKS[0])
         notebook.run_through("create-thing")
         notebook.page.evaluate(TYPE, "# my own line")
         notebook.save()
         notebook.page.reload()
+        notebook.page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget")
         again = Notebook(notebook.page, "", NOTEBOOKS[0])
         assert "# my own line" in again.cells()[0]["source"]
-    with closed_afterwards(tmp_path) as context:
+    with closed_afterwards(chromium, tmp_path) as context:
         learner = Learner(context, site)
         again = learner.open(NOTEBOOKS[0])
         assert "# my own line" in again.cells()[0]["source"]
@@ -294,11 +302,10 @@ TYPE = """text => {
 
 
 @contextmanager
-def closed_afterwards(profile: Path) -> Iterator[BrowserContext]:
-    """Start a browser with a profile of its own, and close it."""
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            profile, executable_path=browser.chromium(), args=[*browser.FLAGS, *ALONE]
-        )
-        yield context
-        context.close()
+def closed_afterwards(chromium: Browser, profile: Path) -> Iterator[BrowserContext]:
+    """Start another browser, with a profile that stays, and close it."""
+    context = chromium.browser_type.launch_persistent_context(
+        profile, executable_path=browser.chromium(), args=[*browser.FLAGS, *ALONE]
+    )
+    yield context
+    context.close()

@@ -20,13 +20,14 @@ def _not_found(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes
 
 def application(site: Path) -> Wsgi:
     """Return the site as a WSGI application: types, compressed copies, ETags and dates."""
-    served = WhiteNoise(
+    served: Any = WhiteNoise(
         _not_found, root=str(site), index_file=True, max_age=_MAX_AGE, mimetypes=TYPES
     )
     for folder in [each for each in served.files if each.endswith("/")]:
         # WhiteNoise redirects here; a static host answers.
         served.files[f"{folder}index.html"] = served.files[folder]
-    return served
+    app: Wsgi = served
+    return app
 
 
 def server(app: Wsgi, port: int = 0) -> Any:
