@@ -106,6 +106,16 @@ def test_a_second_visit_asks_for_the_list_alone(context: BrowserContext, site: S
     assert [path for path in site.asked if path != "/favicon.ico"] == ["/iot-files.json"]
 
 
+def test_what_the_site_has_not_is_not_asked_for(context: BrowserContext, site: Server) -> None:
+    """JupyterLite looks for a learner's folders on the site, too: their names stay here."""
+    page = visit(context, site)
+    site.asked.clear()
+    secret = "api/contents/keys/sandbox/my-button/all.json"
+    assert page.evaluate(_STATUS, [secret, "GET"]) == 404
+    assert page.evaluate(_STATUS, ["iot-files.json", "GET"]) == 200
+    assert site.asked == ["/iot-files.json"]
+
+
 def test_a_new_version_replaces_the_older_wholly(context: BrowserContext, site: Server) -> None:
     page = visit(context, site)
     publish(site, 2)

@@ -124,12 +124,16 @@
     return (await coming.get(path)).clone();
   }
 
-  /** Answer a GET: a file of the site from its version, anything else from the network. */
+  /**
+   * Answer a GET: a file of the site from its version. What the list has not is not there: JupyterLite
+   * asks for each path of a learner's that it does not find, and no host need hear those.
+   */
   async function serve(request) {
     const list = await (request.mode === 'navigate' ? settle(request) : (current ??= held()));
     const path = decodeURI(request.url.slice(SCOPE.length).replace(/[?#].*/, ''));
     const name = path === '' || path.endsWith('/') ? `${path}index.html` : path;
-    return list && name in list.files ? file(list, name) : fetch(request);
+    if (list && name in list.files) return file(list, name);
+    return list && request.url !== LIST ? new Response(null, { status: 404 }) : fetch(request);
   }
 
   /** Keep what is needed first; later what the page names, and the lesson's own files. */

@@ -46,10 +46,14 @@ _PAGE: dict[str, Any] = {
         }
     },
 }
-_OVERRIDES = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
-"""All cells in the page, so that the browser's own search finds them."""
-_DATE = 315532800
-"""1980-01-01: the files' dates are part of the site, and the same commit makes the same site."""
+_OVERRIDES: dict[str, dict[str, Any]] = {
+    # All cells in the page, so that the browser's own search finds them.
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+    # Seconds: what is typed and not run is kept soon, too.
+    "@jupyterlab/docmanager-extension:plugin": {"autosaveInterval": 10},
+}
+_LONG_AGO = 1_790_000_000
+"""2026-09: a date for files where git does not say one."""
 _UNUSED = ("rspack.config*", "package.json", "*.map", "jupyterlite.schema*", "doc", "*.LICENSE.txt")
 _FIRST = (
     *(
@@ -84,11 +88,25 @@ def _settings() -> dict[str, Any]:
     return settings
 
 
+def _date() -> int:
+    """Return the last commit's time: the files' dates are part of the site.
+
+    The same commit makes the same site, and a learner sees dates that make sense.
+    """
+    command = ["git", "log", "-1", "--format=%ct"]
+    try:
+        said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    except OSError:
+        said = ""
+    return int(said) if said.isdecimal() else _LONG_AGO
+
+
 def _jupyterlite(work: Path, out: Path) -> None:
     """Let JupyterLite build its part."""
+    date = _date()
     pages.write(work / "files")
     for file in [*(work / "files").rglob("*"), work / "files"]:
-        os.utime(file, (_DATE, _DATE))
+        os.utime(file, (date, date))
     extensions = [str(labextension(*each)) for each in _EXTENSIONS.items()]
     (work / "jupyter-lite.json").write_text(
         json.dumps({"jupyter-lite-schema-version": 0, "jupyter-config-data": _PAGE})
@@ -109,7 +127,7 @@ def _jupyterlite(work: Path, out: Path) -> None:
     home = {
         "HOME": str(work),
         "JUPYTER_CONFIG_DIR": str(work / "none"),
-        "SOURCE_DATE_EPOCH": str(_DATE),
+        "SOURCE_DATE_EPOCH": str(date),
     }
     done = subprocess.run(
         command, cwd=work, env=os.environ | home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -157,7 +175,18 @@ def _list(out: Path) -> None:
             sizes[name], digests[name] = len(content), hashlib.sha256(content).hexdigest()
     version = hashlib.sha256(json.dumps(digests).encode()).hexdigest()
     first = [path for name in _FIRST if (path := f"static/pyodide/{name}") in sizes]
-    listed = {"version": version, "files": sizes, "sha256": digests, "first": first}
+    sent = [out / f"{each}.gz" for each in first]
+    download = sum(
+        small.stat().st_size if small.exists() else sizes[each]
+        for each, small in zip(first, sent, strict=True)
+    )
+    listed = {
+        "version": version,
+        "files": sizes,
+        "sha256": digests,
+        "first": first,
+        "download": download,
+    }
     (out / "iot-files.json").write_text(json.dumps(listed))
 
 
@@ -187,8 +216,9 @@ def build(out: Path = SITE, *, own_wheels: dict[str, Path] | None = None) -> Pat
         shutil.copy(HERE / "page" / name, out / "static/pyodide")
     _add_extension(out)
     (out / "index.html").write_text(_INDEX.format(start=START))
-    _list(out)
     runtime.compress(out)
+    _list(out)
+    runtime.compress(out)  # the list
     for _, file in _files(out):
         os.utime(file)  # a server tells two versions of a file apart by their dates
     return out
