@@ -92,14 +92,17 @@ def in_readme(known: Addresses) -> str:
     """Return README's paragraphs on how to start without an installation."""
     start = f"[open the lesson]({known.browser})."
     if not known.browser:
-        start = "`./tutorial browser --serve` builds that edition and serves it on this machine."
+        start = (
+            "`./tutorial browser --serve` builds it and serves it on this machine. Building takes "
+            "Python and npm; opening it takes nothing."
+        )
     badges = [
         f"[![Open the lesson {words}]({_BADGES[words]})]({address})"
         for words, address in ways(known).items()
     ]
     clone = f"`git clone {known.repository}` gets the folder that the commands below need."
     parts = [
-        f"**In a browser alone**, of any system, with nothing installed: {start}",
+        f"**In a browser alone**, on any system, with nothing installed: {start}",
         " ".join(badges),
         clone if known.repository else "",
         _links(known),
