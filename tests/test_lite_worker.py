@@ -249,7 +249,6 @@ def test_a_holder_that_has_died_loses_it(context: BrowserContext, site: Server) 
 
 
 def test_a_kernels_worker_may_wait_for_it(context: BrowserContext, site: Server) -> None:
-    page = visit(context, site)
     (site.folder / "worker.js").write_text(
         """onmessage = ({ data: [method, holder] }) => {
             const request = new XMLHttpRequest();
@@ -258,6 +257,8 @@ def test_a_kernels_worker_may_wait_for_it(context: BrowserContext, site: Server)
             postMessage(request.status);
         }"""
     )
+    list_files(site.folder, first=("one.txt",))
+    page = visit(context, site)
     ask = """([method, holder]) => {
         window.worker ??= new Worker('worker.js');
         window.worker.onmessage = ({ data }) => window.got.push(data);
