@@ -69,7 +69,7 @@ _NEVER = re.compile(
 def is_wanted(name: str) -> bool:
     """Return whether the page's Python may read this file, by its path below site-packages.
 
-    >>> is_wanted("botocore/data/iot/2015-05-28/service-2.json.gz"), is_wanted("moto/s3/models.py")
+    >>> is_wanted("botocore/data/iot/2015-05-28/service-2.json.gz"), is_wanted("moto/ec2/models.py")
     (True, False)
     """
     return not _NEVER.search(name)
