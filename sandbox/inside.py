@@ -24,7 +24,7 @@ from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectionClosedError
 
 from sandbox import aws_api, gaps, log, process
-from sandbox.broker.by_http import checked
+from sandbox.broker.by_http import Publisher
 from sandbox.broker.connection import Services
 from sandbox.broker.memory import MemoryLink, signer
 from sandbox.control import Application, ControlPlane
@@ -33,7 +33,7 @@ from sandbox.errors import AwsError, SandboxError
 from sandbox.faults import Faults, LostAnswer
 from sandbox.line import Sandbox
 from sandbox.mqtt import limits
-from sandbox.mqtt.packets import NO_PROPERTIES, Properties, Publish
+from sandbox.mqtt.packets import Publish
 from sandbox.process import ACCOUNT, REGION
 from sandbox.registry import Registry
 from sandbox.state import Milestones, State
@@ -55,7 +55,7 @@ def opened(folder: Path) -> "Inside":
     return Inside(folder)
 
 
-class Inside:
+class Inside(Publisher):
     """A sandbox that answers by a call. Its requests and its connections take turns.
 
     Raises:
@@ -157,19 +157,8 @@ class Inside:
             with self.turn():
                 self._services.sweep()
 
-    def publish(
-        self,
-        account: str,
-        region: str,
-        topic: str,
-        payload: bytes,
-        *,
-        qos: int = 0,
-        retain: bool = False,
-        properties: Properties | None = None,
-    ) -> None:
-        """Deliver a message that came by HTTP: see :class:`sandbox.broker.by_http.Publisher`."""
-        message = checked(Publish(topic, payload, qos, retain), properties or NO_PROPERTIES)
+    def deliver(self, account: str, region: str, message: Publish) -> None:
+        """Deliver a message that has been checked."""
         self._services.publish(account, region, message)
 
     def _changed(self) -> None:

@@ -1,11 +1,12 @@
 """Messages that are published by HTTP: who delivers them, and what AWS IoT does not take."""
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 from sandbox.broker.authority import check_form
 from sandbox.mqtt import encoder, limits
 from sandbox.mqtt.decoder import decode, frames
 from sandbox.mqtt.packets import (
+    NO_PROPERTIES,
     V5,
     MalformedError,
     Properties,
@@ -16,8 +17,8 @@ from sandbox.mqtt.packets import (
 from sandbox.mqtt.reserved import service_published_to
 
 
-class Publisher(Protocol):
-    """Delivers the messages that come by HTTP: a broker."""
+class Publisher(ABC):
+    """What delivers the messages that come by HTTP: a broker."""
 
     def publish(
         self,
@@ -47,9 +48,15 @@ class Publisher(Protocol):
 
         Source: https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_Publish.html
         """
+        message = _checked(Publish(topic, payload, qos, retain), properties or NO_PROPERTIES)
+        self.deliver(account, region, message)
+
+    @abstractmethod
+    def deliver(self, account: str, region: str, message: Publish) -> None:
+        """Deliver a message that has been checked."""
 
 
-def checked(message: Publish, properties: Properties) -> Publish:
+def _checked(message: Publish, properties: Properties) -> Publish:
     """Return *message* with its properties as a device's PUBLISH has them.
 
     By HTTP come text and numbers that MQTT cannot carry: a null character, a text of 64 KB.

@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from sandbox.broker.by_http import checked
+from sandbox.broker.by_http import Publisher
 from sandbox.broker.connection import Services
 from sandbox.broker.tls import TlsLink, Trust
 from sandbox.line import Refusal
 from sandbox.mqtt import limits
-from sandbox.mqtt.packets import NO_PROPERTIES, Properties, Publish, ReasonCode, RefusedError
+from sandbox.mqtt.packets import Publish, ReasonCode, RefusedError
 from sandbox.registry import Registry
 
 _STOP_SECONDS = 1.0
 """How long clients may take to hang up when the broker stops."""
 
 
-class Broker:
+class Broker(Publisher):
     """Serves devices over MQTT 3.1.1 and 5, with the registry's certificates and policies.
 
     Args:
@@ -93,24 +93,10 @@ class Broker:
             connection.link.abort()
         self._server = self._sweeper = None
 
-    def publish(
-        self,
-        account: str,
-        region: str,
-        topic: str,
-        payload: bytes,
-        *,
-        qos: int = 0,
-        retain: bool = False,
-        properties: Properties | None = None,
-    ) -> None:
-        """Deliver a message that came by HTTP: see :class:`sandbox.broker.by_http.Publisher`.
-
-        It may be called from any thread.
-        """
+    def deliver(self, account: str, region: str, message: Publish) -> None:
+        """Deliver a message that has been checked. It may be called from any thread."""
         if self._loop is None:
             raise RuntimeError("the broker has not been started")
-        message = checked(Publish(topic, payload, qos, retain), properties or NO_PROPERTIES)
         self._loop.call_soon_threadsafe(self._services.publish, account, region, message)
 
     def published(self) -> set[str]:
