@@ -14,12 +14,14 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import nbformat
 import pytest
 from lite_support import site_folder
 
 from lab.copies import lesson
+from publish.lite import __main__ as lite_main
 from publish.lite import packages, pages, runtime, serve, wheels
 from publish.notebooks import FOLDER, NOTEBOOKS, ROOT
 
@@ -327,3 +329,29 @@ def test_sources_are_there_for_the_lesson_alone(site_folder: Path) -> None:
     python = {name.split("/")[0] for name in found if name.endswith(".py")}
     assert python == {*packages.PROJECT, "iot_start.py"}
     assert "helpers/thing.py" in found
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(lite_main, "build", lambda **_: None)
+    monkeypatch.setattr(lite_main, "SITE", tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setattr(sys, "argv", ["browser", "--serve", f"--port={port}"])
+        assert lite_main.main() == 1
+    building, said = capsys.readouterr().err.splitlines()
+    assert "takes a minute" in building
+    assert said.startswith(f"tutorial: port {port} cannot be served (")
+    assert said.endswith("): name another with --port")
+
+
+@pytest.mark.parametrize("port", ["-1", "65536"])
+def test_what_is_no_port_is_said_before_anything_is_built(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], port: str
+) -> None:
+    monkeypatch.setattr(lite_main, "build", Mock(side_effect=AssertionError("it builds")))
+    monkeypatch.setattr(sys, "argv", ["browser", "--serve", f"--port={port}"])
+    assert lite_main.main() == 1
+    said = capsys.readouterr().err
+    assert said == f"tutorial: {port} is no port: 1 to 65535, or 0 for any free one\n"

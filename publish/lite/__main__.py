@@ -17,16 +17,29 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8899, help="the port (default: %(default)s)")
     parser.add_argument("--wheels", type=Path, help="a folder of Pyodide's own wheels")
     options = parser.parse_args()
+    if options.port not in range(2**16):  # else it would be taken modulo 2^16
+        say(f"{options.port} is no port: 1 to 65535, or 0 for any free one")
+        return 1
+    say("building the browser edition; the first time takes a minute ...")
     try:
         build(own_wheels=find(options.wheels, pyodide_lock()) if options.wheels else None)
     except (NotBuilt, WrongWheels) as error:
-        sys.stderr.write(f"tutorial: {error}\n")
+        say(str(error))
         return 1
     if not options.serve:
         print(f"The site is in {SITE.relative_to(Path.cwd())}; --serve shows it.")
         return 0
-    serve(SITE, options.port)
+    try:
+        serve(SITE, options.port)
+    except OSError as problem:
+        say(f"port {options.port} cannot be served ({problem}): name another with --port")
+        return 1
     return 0
+
+
+def say(what: str) -> None:
+    """Print a line as the script ``tutorial`` does."""
+    sys.stderr.write(f"tutorial: {what}\n")
 
 
 if __name__ == "__main__":

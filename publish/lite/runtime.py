@@ -51,8 +51,9 @@ def install(parts: Path = PARTS) -> Path:
         folder.mkdir(parents=True)
         for file in (HERE / "package.json", lock):
             shutil.copy(file, folder)
-        quiet = ("--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
-        if subprocess.run(["npm", "ci", "--prefix", str(folder), *quiet]).returncode:
+        quiet = ["--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
+        command = ["npm", "ci", "--prefix", str(folder), "--ignore-scripts", *quiet]
+        if subprocess.run(command).returncode:
             raise NotBuilt("npm ci did not finish; once the cause above is gone, try again")
         shutil.copy(lock, done)
     return folder / "node_modules"
