@@ -228,6 +228,7 @@ ALLOW_ALL = {"Effect": "Allow", "Action": "iot:*", "Resource": "*"}
 DENY_ALL = {"Effect": "Deny", "Action": "iot:*", "Resource": "*"}
 
 
+@pytest.mark.long
 def test_five_hundred_devices_at_once(sandbox):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))

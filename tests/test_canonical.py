@@ -46,6 +46,7 @@ notebooks = st.lists(cells | st.builds(v4.new_markdown_cell), max_size=4).map(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=50)
 @given(notebooks)
 def test_twice_is_once(notebook: NotebookNode) -> None:

@@ -128,6 +128,7 @@ def test_a_detachment_shows_some_calls_later() -> None:
     assert things() == ("my-button",)
 
 
+@pytest.mark.long
 def test_the_sandbox_itself_can_be_switched_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -338,7 +338,9 @@ class TestBounds:
             aws.iot.create_thing(thingName="honest")
             assert [each["thingName"] for each in aws.iot.list_things()["things"]] == ["honest"]
 
-    @pytest.mark.parametrize("files", [600, 1024, 20000])
+    @pytest.mark.parametrize(
+        "files", [600, *(pytest.param(each, marks=pytest.mark.long) for each in (1024, 20000))]
+    )
     def test_it_serves_with_as_many_files_as_the_system_allows(
         self, tmp_path: Path, files: int
     ) -> None:

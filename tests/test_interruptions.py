@@ -23,6 +23,11 @@ KINDS = {
     BY_HAND: (in_process.own_account, lessons.by_hand),
     "shared account": (in_process.shared_account, lessons.small),
 }
+ANSWERS = pytest.mark.parametrize(
+    "carried_out",
+    [True, pytest.param(False, marks=pytest.mark.long)],
+    ids=["answer unheard", "not sent"],
+)
 
 
 class Killed(BaseException):
@@ -51,7 +56,7 @@ class Line:
 
 
 @pytest.mark.usefixtures("nowhere")
-@pytest.mark.parametrize("carried_out", [True, False], ids=["answer unheard", "not sent"])
+@ANSWERS
 @pytest.mark.parametrize("kind", KINDS)
 def test_killed_in_the_lesson(kind: str, carried_out: bool) -> None:
     make, lesson = KINDS[kind]
@@ -76,11 +81,7 @@ def test_killed_in_the_lesson(kind: str, carried_out: bool) -> None:
 
 
 @pytest.mark.usefixtures("nowhere")
-@pytest.mark.parametrize(
-    "carried_out",
-    [True, pytest.param(False, marks=pytest.mark.long)],
-    ids=["answer unheard", "not sent"],
-)
+@ANSWERS
 @pytest.mark.parametrize(
     "kind", ["own account", pytest.param(BY_HAND, marks=pytest.mark.long), "shared account"]
 )

@@ -101,6 +101,7 @@ def test_a_second_visit_needs_no_network(context: BrowserContext, site: Server) 
     site.start()
 
 
+@pytest.mark.long
 def test_a_second_visit_asks_for_the_list_alone(context: BrowserContext, site: Server) -> None:
     page = visit(context, site)
     site.asked.clear()
@@ -119,6 +120,7 @@ def test_what_the_site_has_not_is_not_asked_for(context: BrowserContext, site: S
     assert site.asked == ["/iot-files.json"]
 
 
+@pytest.mark.long
 def test_a_new_version_replaces_the_older_wholly(context: BrowserContext, site: Server) -> None:
     page = visit(context, site)
     publish(site, 2)
@@ -128,6 +130,7 @@ def test_a_new_version_replaces_the_older_wholly(context: BrowserContext, site: 
     assert len(kept) == len(set(kept)), "an older version is still there"
 
 
+@pytest.mark.long
 def test_an_open_page_stays_with_its_version(context: BrowserContext, site: Server) -> None:
     older = visit(context, site)
     publish(site, 2)
@@ -140,6 +143,7 @@ def test_an_open_page_stays_with_its_version(context: BrowserContext, site: Serv
     assert read(newer, "one.txt", "two.txt") == ["one, version 2", "two, version 2"]
 
 
+@pytest.mark.long
 def test_a_file_of_another_version_is_refused(context: BrowserContext, site: Server) -> None:
     page = context.new_page()
     page.goto(f"{site.address}plain.html")
@@ -153,6 +157,7 @@ def test_a_file_of_another_version_is_refused(context: BrowserContext, site: Ser
     assert read(page, "one.txt") == ["one, version 1"]
 
 
+@pytest.mark.long
 def test_another_host_is_neither_kept_nor_answered_for(
     context: BrowserContext, site: Server
 ) -> None:
@@ -182,6 +187,7 @@ def test_another_host_is_neither_kept_nor_answered_for(
     assert all(url.startswith(site.address) for url in before)
 
 
+@pytest.mark.long
 def test_what_is_jupyterlites_stays_jupyterlites(context: BrowserContext, site: Server) -> None:
     page = visit(context, site)
     post = "async path => (await fetch(path, { method: 'POST', body: '{}' })).text()"
@@ -225,6 +231,7 @@ def test_two_holders_exclude_each_other(context: BrowserContext, site: Server) -
     assert wait_for(other, "b") < 1
 
 
+@pytest.mark.long
 def test_who_comes_first_is_served_first(context: BrowserContext, site: Server) -> None:
     page = visit(context, site)
     for holder in ("a", "b", "c"):
@@ -235,6 +242,7 @@ def test_who_comes_first_is_served_first(context: BrowserContext, site: Server) 
         page.evaluate(_STATUS, [f"api/iot-lock/{so_far[-1]}", "DELETE"])
 
 
+@pytest.mark.long
 def test_a_holder_that_has_died_loses_it(context: BrowserContext, site: Server) -> None:
     page = visit(context, site)
     dying = context.new_page()
@@ -251,6 +259,7 @@ def test_a_holder_that_has_died_loses_it(context: BrowserContext, site: Server) 
     assert order(page) == ["b"]
 
 
+@pytest.mark.long
 def test_a_kernels_worker_may_wait_for_it(context: BrowserContext, site: Server) -> None:
     (site.folder / "worker.js").write_text(
         """onmessage = ({ data: [method, holder] }) => {

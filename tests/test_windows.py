@@ -151,6 +151,7 @@ print("ended")
 """
 
 
+@pytest.mark.long
 def test_a_signal_that_comes_when_it_has_ended_is_no_error() -> None:
     assert python("-c", ENDED, env=dict(os.environ)) == "ended"
 
@@ -167,6 +168,7 @@ print(aws.line.read("about")["pid"])
 """
 
 
+@pytest.mark.long
 def test_a_kernel_starts_it_finds_it_and_presses(windows: dict[str, str], tmp_path: Path) -> None:
     """The Jupyter server is named by a handle there, which is no process id."""
     kernel = windows | {"JPY_PARENT_PID": str(os.getpid() + 1_000_000)}
@@ -176,6 +178,7 @@ def test_a_kernel_starts_it_finds_it_and_presses(windows: dict[str, str], tmp_pa
     assert python("-m", "sandbox", "--stop", env=windows) == ""
 
 
+@pytest.mark.long
 def test_the_lab_makes_its_copy_and_starts_jupyter(windows: dict[str, str], tmp_path: Path) -> None:
     """JupyterLab, asked for its version, says it and ends."""
     place = tmp_path / "place"
