@@ -236,7 +236,7 @@ def parse(name: str, text: str) -> Policy:
         text: The JSON document.
 
     Raises:
-        LessonError: AWS would refuse to store it, or documents no such condition key.
+        LessonError: AWS would refuse to store it.
     """
     try:
         return iot_policy.parse(name, _text(text))

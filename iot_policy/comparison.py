@@ -20,7 +20,7 @@ from iot_policy.decision import Policy, Request, decide
 from iot_policy.documents import VERSIONS
 from iot_policy.patterns import Context, Part, split_pattern
 from iot_policy.resources import MOST_STEPS, Automaton, Glob, TooManyNamesError, is_name
-from iot_policy.vocabulary import ACTIONS, NOUNS, THING
+from iot_policy.vocabulary import ACTIONS, NOUNS, THING, canonical
 
 _TOO_MANY = "The resources for {} have too many wildcards, or too long names, to compare."
 _ANOTHER = "another"
@@ -166,7 +166,9 @@ def _cases(action: str, context: Context, region: str, account: str) -> Iterator
         yield _Case(action, kind, fixed, others)
         return
     yield _Case(action, kind, fixed, {**context, _CLIENT_ID: own}, only=own)
-    if any(key.startswith(THING) for key in context) and context.get(_ATTACHED) != "false":
+    if context.get(_NAME, own) != own:  # attached exclusively, whatever the client id is
+        others |= {k: v for k, v in context.items() if k.startswith(THING)}
+    elif any(key.startswith(THING) for key in context) and context.get(_ATTACHED) != "false":
         others[_ATTACHED] = "false"
     yield _Case(action, kind, fixed, others, but=own)
 
@@ -245,7 +247,8 @@ def _rules(policies: Sequence[Policy], case: _Case) -> Iterator[_Rule]:
     detached = known.get(_ATTACHED) == "false"
 
     def unknown(keys: Iterable[str]) -> set[str]:
-        return {k for k in keys if k not in known and not (detached and k.startswith(THING))}
+        asked = {k for k in keys if k not in known and canonical(k)}  # others have no value
+        return {k for k in asked if not (detached and k.startswith(THING))}
 
     for policy in policies:
         substitute = policy.version == VERSIONS[0]

@@ -13,7 +13,7 @@ from typing import Any
 from iot_policy.arns import split_arn
 from iot_policy.errors import MalformedPolicy
 from iot_policy.patterns import Context, Pattern, compile_pattern
-from iot_policy.vocabulary import KEYS, canonical
+from iot_policy.vocabulary import canonical
 
 Prepare = Callable[[str, bool], Pattern]
 """Makes a policy's value ready; told whether variables are replaced. ValueError: not a value."""
@@ -152,18 +152,14 @@ def compile_conditions(
         variables: Whether ``${…}`` is replaced in the values.
 
     Raises:
-        MalformedPolicy: an operator, a key or a value that cannot be understood.
+        MalformedPolicy: an operator or a value that cannot be understood.
 
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
     """
     for operator, keys in block.items():
         for key, value in keys.items():
-            known = canonical(key)
-            if known is None:
-                raise MalformedPolicy(
-                    f"AWS IoT documents no condition key {key!r}.{suggest(key, KEYS)}"
-                )
-            yield _condition(operator, known, tuple(texts(value)), variables)
+            # A key that AWS IoT does not document has no value, by IAM's rules for such a key.
+            yield _condition(operator, canonical(key) or key, tuple(texts(value)), variables)
 
 
 def read_operator(operator: str) -> tuple[str | None, str, bool]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from iot_policy.vocabulary import THING, VALUES_A_NAME
+from iot_policy.vocabulary import CERTIFICATE, THING, VALUES_A_NAME, canonical
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,13 +13,15 @@ class AttachedThing:
     name: str
     type_name: str | None
     attributes: Mapping[str, str]
+    exclusive: bool = False
+    """Whether the certificate can be attached to no other Thing."""
 
 
-CertificateNames = Mapping[str, Mapping[str, Sequence[str]]]
-"""For ``Subject`` and ``Issuer``: each part, such as ``CommonName``, and its values."""
+CertificateNames = Mapping[str, Sequence[str]]
+"""Each attribute, such as ``Subject.CommonName`` or ``SerialNumber``, and its values."""
 
 _MOST_CHARACTERS = 1024
-_NOT_SUBSTITUTED = frozenset("*?+#")
+_NOT_SUBSTITUTED = frozenset("*?+#$")
 
 
 def connection_context(
@@ -39,10 +41,9 @@ def connection_context(
         client_id: The MQTT client id; ``None`` where it is not known, as in TestAuthorization.
         source_ip: The client's address, IPv4 or IPv6.
         certificate_id: 64 hexadecimal digits.
-        things: The Things that the certificate is attached to. The one whose name is the client
-            id gives the Thing variables their values.
-        certificate_names: What the certificate says, for ``iot:Certificate.Subject.…`` and
-            ``.Issuer.…``.
+        things: The Things that the certificate is attached to; :func:`connected_thing` gives the
+            Thing variables their values.
+        certificate_names: What the certificate says, for ``iot:Certificate.…``.
         domain_name: The name that the client asked for by TLS's SNI.
         connect_attributes: ``PersistentConnect`` (clean start is false), ``LastWill``.
         last_will_topic: Full ARN of the will's topic.
@@ -57,18 +58,29 @@ def connection_context(
         "iot:ConnectAttributes": tuple(connect_attributes) or None,
         "iot:LastWillTopic": last_will_topic,
     }
-    if client_id is not None:
-        known |= _thing_values(client_id, things)
-    for whose, names in (certificate_names or {}).items():
-        for part, values in names.items():
-            known |= dict(_name_values(f"iot:Certificate.{whose}.{part}", values))
+    thing = connected_thing(client_id, things)
+    if thing is not None:
+        known |= _thing_values(thing)
+    elif client_id is not None:
+        known[f"{THING}IsAttached"] = "false"
+    of_certificate: dict[str, str | tuple[str, ...]] = {}
+    for part, values in (certificate_names or {}).items():
+        of_certificate |= dict(_name_values(f"{CERTIFICATE}{part}", values))
+    if of_certificate:
+        known[f"{CERTIFICATE}AvailableKeys"] = tuple(of_certificate)
+    known |= of_certificate
     return {key: value for key, value in known.items() if value is not None}
 
 
-def _thing_values(client_id: str, things: Sequence[AttachedThing]) -> dict[str, str | None]:
-    thing = next((each for each in things if each.name == client_id), None)
-    if thing is None:
-        return {f"{THING}IsAttached": "false"}
+def connected_thing(client_id: str | None, things: Sequence[AttachedThing]) -> AttachedThing | None:
+    """Return the Thing that AWS IoT takes a connection for: the exclusive one, or its namesake.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/exclusive-thing.html
+    """
+    return next((each for each in things if each.exclusive or each.name == client_id), None)
+
+
+def _thing_values(thing: AttachedThing) -> dict[str, str | None]:
     return {
         f"{THING}IsAttached": "true",
         f"{THING}ThingName": thing.name,
@@ -91,7 +103,7 @@ def _name_values(key: str, values: Sequence[str]) -> Iterator[tuple[str, str | t
     }
     if 0 in kept:
         yield key, kept[0]
-    if kept:
+    if kept and canonical(f"{key}.List"):  # a certificate has one serial number
         yield f"{key}.List", tuple(kept.values())
-    for index, value in kept.items():
-        yield f"{key}.{index}", value
+        for index, value in kept.items():
+            yield f"{key}.{index}", value

@@ -57,19 +57,27 @@ class Policy:
     version: str
     """Of the policy language: variables need 2012-10-17."""
     statements: tuple[Statement, ...]
+    group: str = ""
+    """The thing group that it is attached to; empty where it is the certificate's own."""
+
+    @property
+    def title(self) -> str:
+        """What explanations call it: its name, and the group that it is from."""
+        return f"{self.name} (from group {self.group})" if self.group else self.name
 
 
 @lru_cache(maxsize=_POLICIES_KEPT)
-def parse(name: str, text: str) -> Policy:
+def parse(name: str, text: str, group: str = "") -> Policy:
     """Make a policy document ready for decisions; asked again, the answer is remembered.
 
     Args:
         name: The policy's name, as decisions report it.
         text: The JSON document.
+        group: The thing group that it is attached to, if it is attached to one.
 
     Raises:
-        MalformedPolicy: AWS would not have stored it, or a condition is on a key that AWS IoT
-            does not document. Whoever enforces policies denies then, with this as the reason.
+        MalformedPolicy: AWS would not have stored it. Whoever enforces policies denies then, with
+            this as the reason.
 
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
     """
@@ -81,7 +89,7 @@ def parse(name: str, text: str) -> Policy:
             compiled.append(_statement(number, found, substitute))
         except MalformedPolicy as error:
             raise MalformedPolicy(error.problem, statement=number) from error
-    return Policy(name, document["Version"], tuple(compiled))
+    return Policy(name, document["Version"], tuple(compiled), group)
 
 
 def _statement(number: int, found: Mapping[str, Any], substitute: bool) -> Statement:
@@ -127,7 +135,7 @@ def decide(policies: Sequence[Policy], request: Request) -> Decision:
     """Decide one request; the order of policies and statements does not matter.
 
     Args:
-        policies: The default version of each policy attached to the certificate.
+        policies: The default version of each policy that counts for the certificate.
         request: What the device asks for.
 
     Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html

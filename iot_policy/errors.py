@@ -2,7 +2,7 @@
 
 
 class MalformedPolicy(ValueError):
-    """A policy document that AWS IoT refuses, or a condition on a key that it does not document.
+    """A policy document that AWS IoT refuses.
 
     Attributes:
         problem: What is wrong, in one sentence.

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from iot_policy.arns import resource_type, shorten
 from iot_policy.decision import Decision, Policy, Request, Statement, assess, decide
 from iot_policy.patterns import unresolved
-from iot_policy.vocabulary import ACTIONS, THING
+from iot_policy.vocabulary import ACTIONS, THING, canonical
 
 Kind = Literal["matched", "action", "resource type", "resource", "variable", "condition"]
 
@@ -23,7 +23,7 @@ class StatementAssessment:
     """One statement, and why it does or does not apply to a request."""
 
     policy: str
-    """Name of the policy that holds it."""
+    """Title of the policy that holds it: its name, and the group that it is from."""
     statement: Statement
     kind: Kind
     """``matched``, or the first thing that did not match."""
@@ -94,7 +94,7 @@ def explain(policies: Sequence[Policy], request: Request) -> Explanation:
     """
     decision = decide(policies, request)
     steps = tuple(
-        assess_statement(policy.name, statement, request)
+        assess_statement(policy.title, statement, request)
         for policy in policies
         for statement in policy.statements
     )
@@ -143,7 +143,8 @@ def failing(statement: Statement, request: Request) -> list[tuple[str, str]]:
         if not condition.holds(request.context):
             value = request.context.get(condition.key)
             here = value if isinstance(value, str) else ", ".join(value or ())
-            found.append((str(condition), f"it is {here}" if here else "it has no value"))
+            none = "it has no value" if canonical(condition.key) else "AWS IoT has no such key"
+            found.append((str(condition), f"it is {here}" if here else none))
     return found
 
 

@@ -299,10 +299,24 @@ def open_variable(statement: Statement, setting: Setting) -> Found:
 
 def unknown_variable(statement: Statement, _: Setting) -> Found:
     """A variable that AWS IoT does not document: it never has a value."""
+    keys = {condition.key for condition in statement.conditions}
     for name in _keys_asked_for(statement):
-        if canonical(name) is None:
+        if canonical(name) is None and name not in keys:
             message = f"AWS IoT documents no variable ${{{name}}}.{suggest(name, KEYS)}"
             yield "error", message, "iot-policy-variables.html"
+
+
+def unknown_key(statement: Statement, _: Setting) -> Found:
+    """A condition on a key that AWS IoT does not document: it is the same for all connections."""
+    for condition in statement.conditions:
+        if canonical(condition.key) is None:
+            holds = "always" if condition.holds({}) else "never"
+            yield (
+                "error",
+                f"AWS IoT documents no condition key {condition.key!r}, so it has no value, and "
+                f"{condition.operator} on it {holds} holds.{suggest(condition.key, KEYS)}",
+                "iot-policy-variables.html",
+            )
 
 
 RULES: tuple[Callable[[Statement, Setting], Found], ...] = (
@@ -319,6 +333,7 @@ RULES: tuple[Callable[[Statement, Setting], Found], ...] = (
     mqtt_wildcard,
     open_variable,
     unknown_variable,
+    unknown_key,
 )
 """Each looks at one statement."""
 

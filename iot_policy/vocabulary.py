@@ -87,8 +87,20 @@ CERTIFICATE_NAMES = {
 }
 """The parts of a certificate's subject and issuer as AWS IoT spells them, and their X.500 ids."""
 
+ALTERNATIVE_NAMES = (
+    "RFC822Name",
+    "DNSName",
+    "DirectoryName",
+    "UniformResourceIdentifier",
+    "IPAddress",
+)
+"""The kinds of a certificate's alternative names as AWS IoT spells them."""
+
 VALUES_A_NAME = 5
 """AWS IoT keeps this many values of one part of a subject; further ones are ignored."""
+
+CERTIFICATE = "iot:Certificate."
+"""How the keys begin whose values the certificate has, its id aside."""
 
 _SUFFIXES = ("", ".List", *(f".{index}" for index in range(VALUES_A_NAME)))
 
@@ -102,10 +114,12 @@ KEYS = (
     "iot:Connection.Thing.ThingName",
     "iot:Connection.Thing.ThingTypeName",
     "iot:Connection.Thing.IsAttached",
+    f"{CERTIFICATE}SerialNumber",
+    f"{CERTIFICATE}AvailableKeys",
     *(
-        f"iot:Certificate.{whose}.{name}{suffix}"
+        f"{CERTIFICATE}{whose}.{name}{suffix}"
         for whose in ("Subject", "Issuer")
-        for name in CERTIFICATE_NAMES
+        for name in (*CERTIFICATE_NAMES, *(f"AlternativeName.{kind}" for kind in ALTERNATIVE_NAMES))
         for suffix in _SUFFIXES
     ),
 )

@@ -6,10 +6,11 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from moto.iot.models import iot_backends
+from cryptography.x509.oid import NameOID
+from moto.iot.models import FakePolicy, FakeThingGroup, IoTBackend, iot_backends
 
-from iot_policy import AttachedThing, CertificateNames
-from iot_policy.vocabulary import CERTIFICATE_NAMES
+from iot_policy import AttachedThing, CertificateNames, arn, connected_thing
+from iot_policy.vocabulary import ALTERNATIVE_NAMES, CERTIFICATE_NAMES
 
 
 @dataclass(frozen=True)
@@ -61,14 +62,20 @@ class Registry:
         found = backend.certificates.get(certificate.certificate_id)
         return str(found.status) if found else "deleted"
 
-    def policies(self, certificate: RegisteredCertificate) -> list[tuple[str, str]]:
-        """Return name and JSON text of each attached policy, in its default version."""
+    def policies(
+        self, certificate: RegisteredCertificate, client_id: str | None
+    ) -> list[tuple[FakePolicy, str]]:
+        """Return the policies that count for a connection, each with the group that it is from.
+
+        The Thing whose groups count is the one that gives the Thing variables their values: AWS
+        asks for a client id that is the Thing's name. That the groups of an exclusive Thing count
+        whatever the client id is, AWS does not document.
+
+        Source: https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
+        """
         backend = iot_backends[certificate.account][certificate.region]
-        return [
-            (policy.name, str(policy.document))
-            for (target, _), (_, policy) in list(backend.principal_policies.items())
-            if target == certificate.arn
-        ]
+        thing = connected_thing(client_id, self.things(certificate))
+        return policies_for(backend, certificate.arn, thing.name if thing else None)
 
     def things(self, certificate: RegisteredCertificate) -> list[AttachedThing]:
         """Return the Things that *certificate* is attached to."""
@@ -78,10 +85,58 @@ class Registry:
                 thing.thing_name,
                 thing.thing_type.thing_type_name if thing.thing_type else None,
                 dict(thing.attributes),
+                exclusive=exclusive_things(backend).get(target) == thing.thing_name,
             )
             for (target, _), (_, thing) in list(backend.principal_things.items())
             if target == certificate.arn
         ]
+
+
+def policies_for(
+    backend: IoTBackend, target: str | None, thing_name: str | None = None
+) -> list[tuple[FakePolicy, str]]:
+    """List the policies of a target, then those of a Thing's groups; of groups, the parents' too.
+
+    Args:
+        backend: Holds the registry of one account and Region.
+        target: ARN of a certificate or a thing group; ``None`` for the Thing's groups alone.
+        thing_name: The Thing whose groups count.
+
+    Returns:
+        Each policy once, with the name of the group that it is from; empty for the target's own.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/thing-groups.html
+    """
+    origins = {target: ""} if target else {}
+    thing_arn = arn(backend.region_name, backend.account_id, f"thing/{thing_name}")
+    for group in list(backend.thing_groups.values()):
+        if group.arn == target:
+            origins |= parents(group)
+        if thing_name is not None and thing_arn in group.things:
+            origins |= {group.arn: group.thing_group_name} | parents(group)
+    attached = list(backend.principal_policies.items())
+    found: dict[str, tuple[FakePolicy, str]] = {}
+    for origin, group_name in origins.items():
+        for (each, name), (_, policy) in attached:
+            if each == origin:
+                found.setdefault(name, (policy, group_name))
+    return list(found.values())
+
+
+def parents(group: FakeThingGroup) -> dict[str, str]:
+    """Return ARN and name of each group above *group*, the nearest first."""
+    above = group.metadata.get("rootToParentThingGroups", [])
+    return {each["groupArn"]: each["groupName"] for each in reversed(above)}
+
+
+def exclusive_things(backend: IoTBackend) -> dict[str, str]:
+    """Return the Things that certificates are attached to exclusively, by the certificates' ARNs.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/exclusive-thing.html
+    """
+    # On the backend itself, so that a reset drops them and a saved state keeps them.
+    found: dict[str, str] = vars(backend).setdefault("exclusive_things", {})
+    return found
 
 
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
@@ -92,23 +147,60 @@ TypeError is for a name with bits in it."""
 
 @lru_cache(maxsize=1024)
 def certificate_names(pem: str) -> CertificateNames:
-    """Read the subject and the issuer of a certificate, as policy variables have them.
+    """Read what a certificate says, as policy variables have it.
 
     Raises:
         One of UNREADABLE: it is damaged.
 
-    Source: https://docs.aws.amazon.com/iot/latest/developerguide/cert-policy-variables.html
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/use-policy-variables.html
     """
     certificate = x509.load_pem_x509_certificate(pem.encode())
-    return {"Subject": _names(certificate.subject), "Issuer": _names(certificate.issuer)}
+    return {
+        "SerialNumber": [str(certificate.serial_number)],
+        **_names("Subject", certificate.subject),
+        **_names("Issuer", certificate.issuer),
+        **_alternative_names("Subject", certificate, x509.SubjectAlternativeName),
+        **_alternative_names("Issuer", certificate, x509.IssuerAlternativeName),
+    }
 
 
-def _names(name: x509.Name) -> dict[str, list[str]]:
+def _names(whose: str, name: x509.Name) -> dict[str, list[str]]:
     found = {
         part: [str(each.value) for each in name.get_attributes_for_oid(x509.ObjectIdentifier(oid))]
         for part, oid in CERTIFICATE_NAMES.items()
     }
-    return {part: values for part, values in found.items() if values}
+    return {f"{whose}.{part}": values for part, values in found.items() if values}
+
+
+_SHORT_NAMES = {
+    NameOID.COMMON_NAME: "cn",
+    NameOID.LOCALITY_NAME: "l",
+    NameOID.STATE_OR_PROVINCE_NAME: "st",
+    NameOID.ORGANIZATION_NAME: "o",
+    NameOID.ORGANIZATIONAL_UNIT_NAME: "ou",
+    NameOID.COUNTRY_NAME: "c",
+}
+"""How AWS writes a directory's name: ``cn=LightBulb,o=IoT,c=US``."""
+
+
+def _alternative_names(
+    whose: str,
+    certificate: x509.Certificate,
+    extension: type[x509.SubjectAlternativeName | x509.IssuerAlternativeName],
+) -> dict[str, list[str]]:
+    try:
+        names = certificate.extensions.get_extension_for_class(extension).value
+    except x509.ExtensionNotFound:
+        return {}
+    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+        return {}  # TLS takes such a certificate; the names that it cannot tell have no value
+    found: dict[str, list[str]] = {}
+    for name in names:
+        if (kind := type(name).__name__) in ALTERNATIVE_NAMES:
+            directory = isinstance(name, x509.DirectoryName)
+            text = name.value.rfc4514_string(_SHORT_NAMES) if directory else str(name.value)
+            found.setdefault(f"{whose}.AlternativeName.{kind}", []).append(text)
+    return found
 
 
 def _certificate(found: Any, account: str, region: str) -> RegisteredCertificate:

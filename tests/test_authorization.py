@@ -5,6 +5,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto import mock_aws
+from moto.iot.models import iot_backends
 from moto.iot.responses import IoTResponse
 
 from helpers.policy import as_posted, recommended
@@ -190,15 +191,58 @@ def test_a_certificate_of_another_region(iot, certificate):
         ask(elsewhere, certificate, ("CONNECT", CLIENT))
 
 
-def test_a_condition_that_cannot_be_decided_is_named(iot, certificate):
-    attach(
-        iot,
-        certificate,
-        "P",
-        document(statement("iot:Connect", "*", condition={"Bool": {"aws:Moon": "true"}})),
-    )
-    with pytest.raises(iot.exceptions.InvalidRequestException, match=r"Policy P: .*'aws:Moon'"):
+def test_a_condition_key_that_aws_does_not_document_is_named_and_locks_nobody_out(iot, certificate):
+    moon = statement("iot:Connect", CLIENT, condition={"Bool": {"aws:Moon": "true"}})
+    attach(iot, certificate, "P", document(moon, statement("iot:Publish", TOPIC)))
+    connect, publish = ask(iot, certificate, ("CONNECT", CLIENT), ("PUBLISH", TOPIC))
+    assert (connect["authDecision"], publish["authDecision"]) == ("IMPLICIT_DENY", "ALLOWED")
+    assert connect["missingContextValues"] == ["aws:Moon"]
+
+
+def test_a_policy_that_cannot_be_read_is_named(iot, certificate):
+    attach(iot, certificate, "P", document(statement("iot:Connect", "*")))
+    iot_backends[HERE[1]][HERE[0]].policies["P"].document = "{"
+    with pytest.raises(iot.exceptions.InvalidRequestException, match="Policy P: "):
         ask(iot, certificate, ("CONNECT", CLIENT))
+
+
+def group(iot, name, parent=None):
+    above = {"parentGroupName": parent} if parent else {}
+    return iot.create_thing_group(thingGroupName=name, **above)["thingGroupArn"]
+
+
+def test_the_policies_of_the_groups_of_the_thing_that_connects_count(iot, certificate):
+    attach(iot, certificate, "Own", document(statement("iot:Connect", "*")))
+    attach(iot, group(iot, "fleet"), "Publish", document(statement("iot:Publish", "*")))
+    deny = document(statement("iot:*", "*", effect="Deny"))
+    attach(iot, group(iot, "quarantine", "fleet"), "Deny", deny)
+    attach_thing(iot, certificate)
+    iot.create_thing(thingName="other")
+
+    def verdicts(client_id):
+        questions = ("CONNECT", CLIENT), ("PUBLISH", TOPIC)
+        answers = ask(iot, certificate, *questions, clientId=client_id)
+        return [each["authDecision"] for each in answers]
+
+    assert verdicts("button") == ["ALLOWED", "IMPLICIT_DENY"]
+    iot.add_thing_to_thing_group(thingGroupName="fleet", thingName="button")
+    assert verdicts("button") == ["ALLOWED", "ALLOWED"]
+    assert verdicts("other") == ["ALLOWED", "IMPLICIT_DENY"]
+    iot.remove_thing_from_thing_group(thingGroupName="fleet", thingName="button")
+    iot.add_thing_to_thing_group(thingGroupName="quarantine", thingName="button")
+    (connect, publish) = ask(
+        iot, certificate, ("CONNECT", CLIENT), ("PUBLISH", TOPIC), clientId="button"
+    )
+    assert (connect["authDecision"], publish["authDecision"]) == ("EXPLICIT_DENY", "EXPLICIT_DENY")
+    assert [each["policyName"] for each in publish["allowed"]["policies"]] == ["Publish"]
+    denied = publish["denied"]["explicitDeny"]["policies"]
+    assert [each["policyName"] for each in denied] == ["Deny"]
+    skipped = ask(
+        iot, certificate, ("CONNECT", CLIENT), clientId="button", policyNamesToSkip=["Deny"]
+    )
+    assert skipped[0]["authDecision"] == "ALLOWED"
+    iot.detach_thing_principal(thingName="button", principal=certificate)
+    assert verdicts("button") == ["ALLOWED", "IMPLICIT_DENY"]
 
 
 def test_effective_policies(iot, certificate):
@@ -211,6 +255,30 @@ def test_effective_policies(iot, certificate):
     assert answer["effectivePolicies"] == expected
     iot.detach_policy(policyName="P", target=certificate)
     assert iot.get_effective_policies(principal=certificate)["effectivePolicies"] == []
+
+
+def test_effective_policies_of_groups(iot, certificate):
+    """AWS: with a Thing's name, those of its groups and of their parents are returned, too."""
+    attach(iot, certificate, "Own", document(statement("iot:Connect", "*")))
+    fleet = group(iot, "fleet")
+    quarantine = group(iot, "quarantine", "fleet")
+    for target, name in ((fleet, "Fleet"), (quarantine, "Quarantine"), (group(iot, "x"), "X")):
+        attach(iot, target, name, document(statement("iot:Publish", "*")))
+    iot.attach_policy(policyName="Own", target=quarantine)
+    attach_thing(iot, certificate)
+    iot.add_thing_to_thing_group(thingGroupName="quarantine", thingName="button")
+
+    def names(**asked):
+        found = iot.get_effective_policies(**asked)["effectivePolicies"]
+        return [each["policyName"] for each in found]
+
+    assert names(principal=certificate) == ["Own"]
+    assert names(thingName="button") == ["Quarantine", "Own", "Fleet"]
+    assert names(principal=certificate, thingName="button") == ["Own", "Quarantine", "Fleet"]
+    assert names(principal=quarantine) == ["Quarantine", "Own", "Fleet"]
+    assert names(principal=fleet) == ["Fleet"]
+    with pytest.raises(iot.exceptions.ResourceNotFoundException, match="Thing group y is not"):
+        names(principal=fleet.replace("fleet", "y"))
 
 
 def test_effective_policies_of_nobody(iot, certificate):

@@ -444,6 +444,19 @@ def test_ten_policies(inside: Account, operation: str, parameter: str) -> None:
     assert refused(attach, policyName="p10")[0] == "LimitExceededException"
 
 
+def test_a_group_has_two_policies(inside: Account) -> None:
+    group = inside.iot.create_thing_group(thingGroupName="group")["thingGroupArn"]
+    for name in "abc":
+        inside.iot.create_policy(policyName=name, policyDocument=DOCUMENT)
+    attach = partial(inside.iot.attach_policy, target=group)
+    for name in "abb":
+        attach(policyName=name)
+    assert refused(attach, policyName="c") == (
+        "LimitExceededException",
+        "The thing group has the maximum number of policies (2)",
+    )
+
+
 ATTACHING = [
     ("attach_policy", "target"),
     ("detach_policy", "target"),
@@ -454,22 +467,25 @@ ATTACHING = [
     ("attach_thing_principal", "principal"),
     ("detach_thing_principal", "principal"),
     ("list_principal_things", "principal"),
+    ("list_principal_things_v2", "principal"),
 ]
 
 
 @pytest.mark.parametrize(("operation", "parameter"), ATTACHING)
-def test_certificates_alone(inside: Account, operation: str, parameter: str) -> None:
+def test_known_targets(inside: Account, operation: str, parameter: str) -> None:
     group = inside.iot.create_thing_group(thingGroupName="group")["thingGroupArn"]
     thing_arn = inside.iot.create_thing(thingName="a")["thingArn"]
     inside.iot.create_policy(policyName="p", policyDocument=DOCUMENT)
     arn = inside.iot.create_keys_and_certificate(setAsActive=False)["certificateArn"]
     call = getattr(inside.iot, operation)
-    members = model("iot").operation_model(call.__name__.title().replace("_", "")).input_shape
+    called = inside.iot.meta.method_to_api_mapping[operation]
+    members = model("iot").operation_model(called).input_shape
     assert members is not None
+    of_policies = parameter == "target"
     names = {"thingName": "a", "policyName": "p"}
     named = {name: names[name] for name in members.required_members if name in names}
     for other, code in (
-        (group, "NotImplementedException"),
+        (group + "x", "ResourceNotFoundException" if of_policies else "InvalidRequestException"),
         ("eu-west-1:2c4d3f6e", "NotImplementedException"),
         (arn[:-1] + "x", "ResourceNotFoundException"),
         (arn.replace(inside.number, "444455556666"), "ResourceNotFoundException"),
@@ -481,6 +497,131 @@ def test_certificates_alone(inside: Account, operation: str, parameter: str) -> 
     if missing:
         assert refused(call, **missing, **{parameter: arn})[0] == "ResourceNotFoundException"
     inside.iot.delete_certificate(certificateId=arn.split("/")[-1])
+
+
+def attached(inside: Account, target: str, **options: Any) -> list[str]:
+    found = inside.iot.list_attached_policies(target=target, **options)["policies"]
+    return [each["policyName"] for each in found]
+
+
+def test_policies_of_parents(inside: Account) -> None:
+    iot = inside.iot
+    parent, child = (
+        iot.create_thing_group(thingGroupName=name, **above)["thingGroupArn"]
+        for name, above in (("parent", {}), ("child", {"parentGroupName": "parent"}))
+    )
+    for name in "ab":
+        iot.create_policy(policyName=name, policyDocument=DOCUMENT)
+    for target, name in ((parent, "a"), (child, "a"), (parent, "b")):
+        iot.attach_policy(policyName=name, target=target)
+    assert attached(inside, child) == attached(inside, child, recursive=False) == ["a"]
+    assert attached(inside, child, recursive=True) == ["a", "b"]
+    assert attached(inside, parent, recursive=True) == ["a", "b"]
+    assert iot.list_targets_for_policy(policyName="a")["targets"] == sorted([parent, child])
+    iot.detach_policy(policyName="a", target=child)
+    assert attached(inside, child, recursive=True) == ["a", "b"]
+    assert refused(iot.delete_policy, policyName="b")[0] == "DeleteConflictException"
+
+
+def test_detached_from_deleted_group(inside: Account) -> None:
+    """With a group's policy attached, moto deleted no certificate at all: it answered 500."""
+    iot = inside.iot
+    iot.create_thing(thingName="a")
+    for name, above in (("parent", {}), ("child", {"parentGroupName": "parent"})):
+        arn = iot.create_thing_group(thingGroupName=name, **above)["thingGroupArn"]
+        iot.add_thing_to_thing_group(thingGroupName="parent", thingName="a")
+        iot.create_policy(policyName=name, policyDocument=DOCUMENT)
+        iot.attach_policy(policyName=name, target=arn)
+    made = iot.create_keys_and_certificate(setAsActive=False)
+    iot.attach_policy(policyName="child", target=made["certificateArn"])
+    iot.delete_certificate(certificateId=made["certificateId"], forceDelete=True)
+    assert refused(iot.delete_thing_group, thingGroupName="parent")[0] == "InvalidRequestException"
+    assert iot.list_targets_for_policy(policyName="child")["targets"] == [arn]
+    iot.delete_thing_group(thingGroupName="child")
+    assert iot.list_targets_for_policy(policyName="child")["targets"] == []
+    assert len(iot.list_targets_for_policy(policyName="parent")["targets"]) == 1
+    iot.delete_policy(policyName="child")
+    iot.delete_thing_group(thingGroupName="parent")
+    iot.delete_policy(policyName="parent")
+
+
+def how_attached(inside: Account, arn: str, **wanted: Any) -> list[tuple[str, str]]:
+    found = inside.iot.list_principal_things_v2(principal=arn, **wanted)["principalThingObjects"]
+    return [(each["thingName"], each["thingPrincipalType"]) for each in found]
+
+
+def test_exclusive_thing(inside: Account) -> None:
+    first, second = (
+        inside.iot.create_keys_and_certificate(setAsActive=True)["certificateArn"] for _ in "12"
+    )
+    for name in "ab":
+        inside.iot.create_thing(thingName=name)
+    attach = partial(inside.iot.attach_thing_principal, principal=first)
+    alone = partial(attach, thingPrincipalType="EXCLUSIVE_THING")
+    for _ in range(2):
+        alone(thingName="a")
+    assert how_attached(inside, first) == [("a", "EXCLUSIVE_THING")]
+    for refuse in (attach, alone):
+        code, message = refused(refuse, thingName="b")
+        assert code == "InvalidRequestException"
+        assert "attached to thing a (EXCLUSIVE_THING): detach it first" in message
+    assert refused(attach, thingName="a")[0] == "InvalidRequestException"
+    alone(thingName="a", principal=second)  # a Thing may have several certificates
+    inside.iot.detach_thing_principal(thingName="a", principal=first)
+    attach(thingName="b")
+    attach(thingName="b", thingPrincipalType="NON_EXCLUSIVE_THING")
+    for name in "ab":
+        assert refused(alone, thingName=name)[0] == "InvalidRequestException"
+    attach(thingName="a")
+    assert how_attached(inside, first) == [
+        ("a", "NON_EXCLUSIVE_THING"),
+        ("b", "NON_EXCLUSIVE_THING"),
+    ]
+    assert refused(alone, thingName="nobody", principal=second)[0] == "InvalidRequestException"
+
+
+def test_exclusive_no_more(inside: Account) -> None:
+    arn = inside.iot.create_keys_and_certificate(setAsActive=True)["certificateArn"]
+    names = {"thingName": "a", "principal": arn}
+    inside.iot.create_thing(thingName="a")
+    inside.iot.attach_thing_principal(**names, thingPrincipalType="EXCLUSIVE_THING")
+    inside.iot.detach_thing_principal(**names)
+    inside.iot.attach_thing_principal(**names)
+    assert how_attached(inside, arn) == [("a", "NON_EXCLUSIVE_THING")]
+
+
+def test_how_things_are_attached(inside: Account) -> None:
+    arn = inside.iot.create_keys_and_certificate(setAsActive=True)["certificateArn"]
+    for name in "ab":
+        inside.iot.create_thing(thingName=name)
+        inside.iot.attach_thing_principal(thingName=name, principal=arn)
+    listed = [("a", "NON_EXCLUSIVE_THING"), ("b", "NON_EXCLUSIVE_THING")]
+    assert how_attached(inside, arn) == listed
+    assert how_attached(inside, arn, thingPrincipalType="NON_EXCLUSIVE_THING") == listed
+    assert how_attached(inside, arn, thingPrincipalType="EXCLUSIVE_THING") == []
+
+
+def test_how_principals_are_attached(inside: Account) -> None:
+    inside.iot.create_thing(thingName="a")
+    arns = [inside.iot.create_keys_and_certificate()["certificateArn"] for _ in "12"]
+    kinds = dict(zip(arns, ("EXCLUSIVE_THING", "NON_EXCLUSIVE_THING"), strict=True))
+    for arn, kind in kinds.items():
+        inside.iot.attach_thing_principal(
+            thingName="a",
+            principal=arn,
+            thingPrincipalType=kind,  # type: ignore[arg-type]
+        )
+
+    def listed(**wanted: Any) -> dict[str, str]:
+        found = inside.iot.list_thing_principals_v2(thingName="a", **wanted)
+        objects = found["thingPrincipalObjects"]
+        return {each["principal"]: each["thingPrincipalType"] for each in objects}
+
+    assert listed() == kinds
+    for arn, kind in kinds.items():
+        assert listed(thingPrincipalType=kind) == {arn: kind}
+    code, _ = refused(inside.iot.list_thing_principals_v2, thingName="nobody")
+    assert code == "ResourceNotFoundException"
 
 
 def test_principals_of_a_missing_policy(inside: Account) -> None:

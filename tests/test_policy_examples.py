@@ -1,10 +1,17 @@
 """AWS's own examples, page by page, and what AWS says each of them allows."""
 
-from dataclasses import dataclass, field
-
 import pytest
 
-from iot_policy import Request, connection_context, decide, document, parse, statement, to_json
+from iot_policy import (
+    AttachedThing,
+    Request,
+    connection_context,
+    decide,
+    document,
+    parse,
+    statement,
+    to_json,
+)
 
 ARN = "arn:aws:iot:us-east-1:123456789012:"
 CERTIFICATE = "a1" * 32
@@ -12,18 +19,15 @@ NAME = "${iot:Connection.Thing.ThingName}"
 ALLOWED, IMPLICIT, EXPLICIT = "ALLOWED", "IMPLICIT_DENY", "EXPLICIT_DENY"
 
 
-@dataclass
-class Thing:
-    name: str = "thing1"
-    type_name: str | None = None
-    attributes: dict[str, str] = field(default_factory=dict)
+def thing(name="thing1", type_name=None, **attributes):
+    return AttachedThing(name, type_name, attributes)
 
 
 def connected(client_id, things=(), **known):
     return connection_context(client_id, "123.45.167.89", CERTIFICATE, things, **known)
 
 
-REGISTERED = connected("thing1", [Thing()])
+REGISTERED = connected("thing1", [thing()])
 CLIENT1 = connected("client1")
 CONNECT_CLIENT1 = statement("iot:Connect", f"{ARN}client/client1")
 CONNECT_THING = statement("iot:Connect", f"{ARN}client/{NAME}")
@@ -65,13 +69,13 @@ CONNECT = [
             ),
             CONNECT_THING,
         ),
-        connected("client1", [Thing("client1")]),
+        connected("client1", [thing("client1")]),
         "client/client1",
         EXPLICIT,
     ),
     (document(CONNECT_THING), REGISTERED, "client/thing1", ALLOWED),
     (document(CONNECT_THING), connected("thing1"), "client/thing1", IMPLICIT),
-    (document(CONNECT_THING), connected("other", [Thing()]), "client/other", IMPLICIT),
+    (document(CONNECT_THING), connected("other", [thing()]), "client/other", IMPLICIT),
     # thing-policy-examples.html
     (ATTACHED_ONLY, REGISTERED, "client/thing1", ALLOWED),
     (ATTACHED_ONLY, CLIENT1, "client/client1", IMPLICIT),
@@ -189,10 +193,10 @@ def test_source_address():
 @pytest.mark.parametrize(
     ("thing", "verdict"),
     [
-        (Thing("thing1", "Button", {"floor": "3"}), ALLOWED),
-        (Thing("thing1", "Button", {"floor": "4"}), IMPLICIT),
-        (Thing("thing1", "Lamp", {"floor": "3"}), IMPLICIT),
-        (Thing("thing1", None, {}), IMPLICIT),
+        (thing("thing1", "Button", floor="3"), ALLOWED),
+        (thing("thing1", "Button", floor="4"), IMPLICIT),
+        (thing("thing1", "Lamp", floor="3"), IMPLICIT),
+        (thing(), IMPLICIT),
     ],
 )
 def test_thing_type_and_attribute(thing, verdict):
@@ -216,7 +220,7 @@ def test_thing_type_and_attribute(thing, verdict):
 def test_a_topic_that_starts_with_an_attribute():
     variable = "iot:Connection.Thing.Attributes[floor]"
     policy = document(statement("iot:Publish", f"{ARN}topic/${{{variable}}}/*"))
-    with_floor = connected("thing1", [Thing(attributes={"floor": "3"})])
+    with_floor = connected("thing1", [thing(floor="3")])
     assert verdict_of(policy, with_floor, "iot:Publish", "topic/3/x") == ALLOWED
     decision = decide(
         [parse("P", to_json(policy))], Request("iot:Publish", f"{ARN}topic/3/x", CLIENT1)

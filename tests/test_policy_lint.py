@@ -201,11 +201,20 @@ def test_an_old_version_has_no_variables():
     assert found({**plain, "Version": "2008-10-17"}) == []
 
 
-def test_a_key_that_nobody_documents_is_an_error():
-    policy = document(statement("iot:Connect", "*", condition={"Bool": {"aws:Moon": "true"}}))
+@pytest.mark.parametrize(
+    ("operator", "key", "says"),
+    [
+        ("Bool", "aws:Moon", "'aws:Moon', so it has no value, and Bool on it never holds."),
+        ("Null", "aws:Moon", "'aws:Moon', so it has no value, and Null on it always holds."),
+        ("Bool", "iot:ClientID2", "Bool on it never holds. Did you mean 'iot:ClientId'?"),
+    ],
+)
+def test_a_key_that_nobody_documents_is_an_error(operator, key, says):
+    client = f"{ARN}client/a"
+    policy = document(statement("iot:Connect", client, condition={operator: {key: "true"}}))
     (finding,) = found(policy)
     assert finding[:2] == ("error", 1)
-    assert "'aws:Moon'" in finding[2]
+    assert says in finding[2]
 
 
 def test_every_finding_has_a_page_of_aws():

@@ -32,10 +32,15 @@ class Authority:
     """Decides for one connection, and remembers each decision until the registry changes."""
 
     def __init__(
-        self, registry: Registry, certificate: RegisteredCertificate, context_of: ContextOf
+        self,
+        registry: Registry,
+        certificate: RegisteredCertificate,
+        client_id: str,
+        context_of: ContextOf,
     ) -> None:
         self._registry = registry
         self._certificate = certificate
+        self._client_id = client_id
         self._context_of = context_of
         self._revision = -1
         self._decisions: dict[tuple[str, str], bool] = {}
@@ -65,6 +70,11 @@ class Authority:
                 resource=self._certificate.arn,
                 problem=f"certificate {status}",
             )
+
+    def check_connection(self) -> None:
+        """Raise RefusedError unless the connection may be, as certificate and policies are now."""
+        self.check_certificate()
+        self.check("iot:Connect", f"client/{self._client_id}")
 
     def allows(self, action: str, resource: str) -> bool:
         """Return whether the policies allow *action*, such as ``iot:Publish``, on ``topic/…``."""
@@ -122,11 +132,11 @@ class Authority:
         self._context = self._context_of(self._registry.things(self._certificate))
         self._policies, self._unreadable = [], ""
         try:
-            for name, text in self._registry.policies(self._certificate):
-                self._policies.append(policy.parse(name, text))
+            for found, group in self._registry.policies(self._certificate, self._client_id):
+                self._policies.append(policy.parse(found.name, str(found.document), group))
         except policy.MalformedPolicy as error:
             # The policy that cannot be read might hold a Deny: without it, nothing is allowed.
-            self._policies, self._unreadable = [], f"policy {name} cannot be read: {error}"
+            self._policies, self._unreadable = [], f"policy {found.name} cannot be read: {error}"
 
     def _decide(self, action: str, resource: str) -> bool:
         return policy.decide(self._policies, self._request(action, resource)).verdict == "ALLOWED"
@@ -170,10 +180,10 @@ def admit(
         connect_attributes=attributes,
         last_will_topic=_arn(certificate, f"topic/{will.topic}") if will else None,
     )
-    authority = Authority(registry, certificate, context_of)
+    authority = Authority(registry, certificate, packet.client_id, context_of)
     authority.check_certificate()
     _check_connect(packet)
-    authority.check("iot:Connect", f"client/{packet.client_id}")
+    authority.check_connection()
     if will:
         check_message(will, authority)
     return authority

@@ -154,14 +154,14 @@ class Client:
         return error.reason[: limits.REASON_CHARACTERS]
 
     def check_may_stay(self, silent_seconds: float) -> None:
-        """Raise RefusedError if the client was silent for too long, or is no longer ACTIVE."""
+        """Raise RefusedError if the client was silent for too long, or could no longer connect."""
         if silent_seconds > 1.5 * self._keep_alive:
             raise RefusedError(
                 ReasonCode.KEEP_ALIVE_TIMEOUT,
                 f"nothing heard for {silent_seconds:.0f} seconds; "
                 f"the keep-alive is {self._keep_alive}",
             )
-        self.authority.check_certificate()
+        self.authority.check_connection()
 
     def handle(self, packet: Packet) -> None:
         """Do what *packet* asks, or raise RefusedError."""

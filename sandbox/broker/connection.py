@@ -151,7 +151,7 @@ class Connection:
         self.link.hang_up()
 
     def recheck(self, now: float) -> None:
-        """End the connection if its time is up, or its certificate is no longer ACTIVE."""
+        """End the connection if its time is up, or it may be no longer."""
         try:
             if self.client:
                 self.client.check_may_stay(now - self._heard)

@@ -22,7 +22,8 @@ from iot_policy import (
     parse,
     split_arn,
 )
-from sandbox.registry import RegisteredCertificate, Registry, certificate_names
+from sandbox.gaps.attachments import check_target
+from sandbox.registry import RegisteredCertificate, Registry, certificate_names, policies_for
 
 ACTIONS = {
     "CONNECT": "iot:Connect",
@@ -46,14 +47,15 @@ def test_authorization(self: IoTResponse) -> ActionResult:
     certificate = _certificate(self)
     added = [self.iot_backend.get_policy(name) for name in _names(self, "policyNamesToAdd")]
     skipped = _names(self, "policyNamesToSkip")
-    attached = self.iot_backend.list_attached_policies(certificate.arn)
-    kept = {each.name: each for each in [*attached, *added] if each.name not in skipped}
+    client_id, registry = self._get_param("clientId"), Registry()
+    counting = [policy for policy, _ in registry.policies(certificate, client_id)]
+    kept = {each.name: each for each in [*counting, *added] if each.name not in skipped}
     policies = [_parse(each) for each in kept.values()]
     context = connection_context(
-        self._get_param("clientId"),
+        client_id,
         None,
         certificate.certificate_id,
-        Registry().things(certificate),
+        registry.things(certificate),
         certificate_names=certificate_names(certificate.pem),
     )
     results = []
@@ -67,26 +69,23 @@ def test_authorization(self: IoTResponse) -> ActionResult:
 
 
 def get_effective_policies(self: IoTResponse) -> ActionResult:
-    """Answer GetEffectivePolicies: the policies that count for a certificate.
-
-    Those of thing groups are not among them, for the sandbox does not enforce them either.
+    """Answer GetEffectivePolicies: the policies of a certificate or group, and of a Thing's groups.
 
     Raises:
-        InvalidRequestException: no principal, or one that is not a certificate.
-        ResourceNotFoundException: no such certificate or Thing.
+        InvalidRequestException: neither is given, or a principal that is something else.
+        ResourceNotFoundException: no such certificate, thing group or Thing.
 
-    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_GetEffectivePolicies.html
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/thing-groups.html
     """
-    if thing_name := self._get_param("thingName"):
+    thing_name, principal = self._get_param("thingName"), self._get_param("principal")
+    if thing_name:
         self.iot_backend.describe_thing(thing_name)
-        if self._get_param("principal") is None:
-            return ActionResult({"effectivePolicies": []})
-    certificate = _certificate(self)
-    policies = [
-        {**_brief(policy), "policyDocument": policy.document}
-        for policy in self.iot_backend.list_attached_policies(certificate.arn)
-    ]
-    return ActionResult({"effectivePolicies": policies})
+    if principal or not thing_name:
+        check_target(self, "principal")
+    found = policies_for(self.iot_backend, principal, thing_name)
+    return ActionResult(
+        {"effectivePolicies": [{**_brief(e), "policyDocument": e.document} for e, _ in found]}
+    )
 
 
 def _certificate(response: IoTResponse) -> RegisteredCertificate:

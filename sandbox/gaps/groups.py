@@ -1,6 +1,6 @@
 """Where moto's thing groups differ from AWS IoT's.
 
-They hold Things; policies of groups are not served, see :mod:`sandbox.gaps.attachments`.
+Their policies are attached in :mod:`sandbox.gaps.attachments`.
 """
 
 from typing import Any
@@ -16,6 +16,7 @@ from moto.iot.responses import IoTResponse
 
 from sandbox.gaps.operations import Answer, overriding
 from sandbox.gaps.things import expect_version
+from sandbox.registry import parents
 
 GROUPS_PER_THING = 10
 LEVELS = 7
@@ -93,6 +94,20 @@ def deleted_group_version(request: IoTResponse, moto: Answer) -> ActionResult:
     return moto()
 
 
+@overriding("delete_thing_group")
+def detached_from_deleted_group(request: IoTResponse, moto: Answer) -> ActionResult:
+    """Detach a deleted group's policies, which AWS deletes it with; moto would never let them go.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/thing-groups.html
+    """
+    result = moto()
+    backend = request.iot_backend
+    for target, name in list(backend.principal_policies):
+        if ":thinggroup/" in target and target not in backend.thing_groups:
+            del backend.principal_policies[target, name]
+    return result
+
+
 @overriding("add_thing_to_thing_group")
 def one_more_group(request: IoTResponse, moto: Answer) -> ActionResult:
     """Refuse an eleventh group, and a second one under the same first parent.
@@ -156,7 +171,7 @@ def _groups_of(backend: IoTBackend, thing: FakeThing) -> list[FakeThingGroup]:
 
 
 def _ancestors(group: FakeThingGroup) -> list[str]:
-    return [each["groupName"] for each in group.metadata.get("rootToParentThingGroups", [])]
+    return list(parents(group).values())
 
 
 def _check_groups(backend: IoTBackend, thing: FakeThing, groups: list[FakeThingGroup]) -> None:
@@ -165,7 +180,7 @@ def _check_groups(backend: IoTBackend, thing: FakeThing, groups: list[FakeThingG
         raise InvalidRequestException(
             f"Thing {thing.thing_name} can be in at most {GROUPS_PER_THING} groups"
         )
-    roots = {[*_ancestors(group), name][0] for name, group in names.items()}
+    roots = {[name, *_ancestors(group)][-1] for name, group in names.items()}
     if len(roots) < len(names):
         raise InvalidRequestException(
             f"Thing {thing.thing_name} cannot be in two groups of the same hierarchy"
