@@ -4,18 +4,20 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
 
-from helpers import certificate, policy, thing
+from helpers import certificate, group, policy, thing
 from helpers.account import Account
 from helpers.certificate import Certificate
 from helpers.errors import LessonError
 from helpers.flowchart import Flowchart, draw
+from helpers.group import ThingGroup
 from helpers.key_files import KeyFiles, all_saved, unfinished, with_key
 from helpers.policy import AccountPolicy
 from helpers.table import Readable, table
 from helpers.thing import Thing
+from helpers.waiting import delete_when_detached
 from iot_policy import split_arn
 
-Part = Certificate | AccountPolicy | Thing | KeyFiles
+Part = Certificate | ThingGroup | AccountPolicy | Thing | KeyFiles
 """What the lesson makes, and the clean-up deletes."""
 
 
@@ -28,6 +30,7 @@ class Inventory:
     certificates: tuple[Certificate, ...]
     keys: tuple[KeyFiles, ...]
     """The files in each folder that holds a private key."""
+    groups: tuple[ThingGroup, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -41,7 +44,7 @@ class Inventory:
         Certificates go first, because AWS deletes neither a policy nor a Thing with a certificate
         attached.
         """
-        return (*self.certificates, *self.policies, *self.things, *self.keys)
+        return (*self.certificates, *self.groups, *self.policies, *self.things, *self.keys)
 
 
 def inventory(account: Account) -> Inventory:
@@ -49,7 +52,7 @@ def inventory(account: Account) -> Inventory:
 
     Things and policies are found by their marker. A certificate is the lesson's if its files are in
     the lesson's folder, if the ledger has it, or if everything that it is attached to is the
-    lesson's.
+    lesson's; a thing group, if everything in it is. In a real account the lesson makes none.
     """
     iot = account.iot
     things = thing.made_here(iot, prefix=account.prefix)
@@ -69,7 +72,10 @@ def inventory(account: Account) -> Inventory:
             or (thing_names.issuperset(each.things) and policy_names.issuperset(each.policies))
         )
     ]
-    return Inventory(tuple(things), tuple(policies), tuple(certificates), tuple(keys))
+    groups = [] if account.shared else group.among(iot, thing_names, policy_names)
+    return Inventory(
+        tuple(things), tuple(policies), tuple(certificates), tuple(keys), tuple(groups)
+    )
 
 
 def _attached_to(account: Account, things: list[Thing], policies: list[AccountPolicy]) -> list[str]:
@@ -92,7 +98,7 @@ def flowchart(account: Account) -> Flowchart:
     found = inventory(account)
     return draw(
         [each.name for each in found.things],
-        found.certificates,
+        [*found.certificates, *found.groups],
         [each.name for each in found.policies],
     )
 
@@ -123,7 +129,7 @@ class Removed(NamedTuple):
     """What the clean-up deletes, in words."""
 
     kind: str
-    """``certificate``, ``policy``, ``Thing`` or ``key files``."""
+    """``certificate``, ``thing group``, ``policy``, ``Thing`` or ``key files``."""
     name: str
 
 
@@ -171,6 +177,8 @@ def remove(account: Account, part: Part) -> None:
             # Once it is detached and not yet deleted, only the ledger says that it is ours.
             account.ledger.note(part.certificate_id)
             certificate.remove(account.iot, part.certificate_id)
+        case ThingGroup():
+            delete_when_detached(lambda: account.iot.delete_thing_group(thingGroupName=part.name))
         case AccountPolicy():
             policy.remove(account.iot, part.name)
         case Thing():
@@ -184,6 +192,8 @@ def _in_words(part: Part) -> Removed:
     match part:
         case Certificate():
             return Removed("certificate", part.certificate_id)
+        case ThingGroup():
+            return Removed("thing group", part.name)
         case AccountPolicy():
             return Removed("policy", part.name)
         case Thing():

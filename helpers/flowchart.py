@@ -1,4 +1,4 @@
-"""The flowchart that the lesson closes with: Things, certificates, policies, and what is attached.
+"""The flowchart that the lesson closes with: Things, certificates, groups, policies, attachments.
 
 :func:`helpers.closing.flowchart` collects what an account holds; this module draws it, as
 text and as SVG.
@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from helpers.certificate import Certificate
+from helpers.group import ThingGroup
 
 # Pixels.
 BOX_WIDTH, BOX_HEIGHT, ROW, GAP, MARGIN = 136, 60, 80, 90, 16
@@ -35,58 +36,65 @@ class Flowchart:
         return self.svg
 
 
-def draw(
-    things: Sequence[str], certificates: Sequence[Certificate], policies: Sequence[str]
-) -> Flowchart:
+Middle = Sequence[Certificate | ThingGroup]
+"""What stands between Things and policies, certificates first."""
+
+
+def draw(things: Sequence[str], middle: Middle, policies: Sequence[str]) -> Flowchart:
     """Draw a column each; a dashed box stands for what is missing.
 
     Args:
-        things: The Things' names; those that a certificate is attached to are drawn in any case.
-        certificates: The certificates.
-        policies: The policies' names; those of the certificates are drawn in any case.
+        things: The Things' names; those of certificates and groups are drawn in any case.
+        middle: The certificates, then the thing groups.
+        policies: The policies' names; those of certificates and groups are drawn in any case.
     """
-    things = list(dict.fromkeys(chain(things, *(each.things for each in certificates))))
-    policies = list(dict.fromkeys(chain(policies, *(each.policies for each in certificates))))
+    things = list(dict.fromkeys(chain(things, *(each.things for each in middle))))
+    policies = list(dict.fromkeys(chain(policies, *(each.policies for each in middle))))
     lines = [f"Thing {name}" for name in things] or ["No Thing"]
-    for number, each in enumerate(certificates, 1):
-        lines.append(f"Certificate {number}: {_shown(each)}")
-        lines += [f"  is attached to Thing {name}" for name in each.things]
+    for number, each in enumerate(middle, 1):
+        group = isinstance(each, ThingGroup)
+        lines.append(f"{_kind(each, number)}{' ' if group else ': '}{_shown(each)}")
+        lines += [f"  {'has' if group else 'is attached to'} Thing {name}" for name in each.things]
         lines += [f"  has policy {name}" for name in each.policies]
-    if not certificates:
+    if not any(isinstance(each, Certificate) for each in middle):
         lines.append("No certificate")
     lines += [f"Policy {name}" for name in policies] or ["No policy"]
     text = "\n".join(lines)
-    return Flowchart(text, _picture(text, things, certificates, policies))
+    return Flowchart(text, _picture(text, things, middle, policies))
 
 
-def _shown(each: Certificate) -> str:
+def _kind(each: Certificate | ThingGroup, number: int) -> str:
+    return "Thing group" if isinstance(each, ThingGroup) else f"Certificate {number}"
+
+
+def _shown(each: Certificate | ThingGroup) -> str:
+    if isinstance(each, ThingGroup):
+        return " in ".join([each.name, *each.parents[-1:]])
     return f"{each.certificate_id[:8]}… {each.status}"
 
 
-def _picture(
-    text: str, things: Sequence[str], certificates: Sequence[Certificate], policies: Sequence[str]
-) -> str:
+def _picture(text: str, things: Sequence[str], middle: Middle, policies: Sequence[str]) -> str:
     """Draw it as SVG, on a card of its own: a page can be dark where the browser says light."""
-    columns = {"Thing": things, "Certificate": [*map(_shown, certificates)], "Policy": policies}
+    columns = {"Thing": things, "Certificate": [*map(_shown, middle)], "Policy": policies}
     widths = [max(BOX_WIDTH, *(LETTER * len(n) + 24 for n in ("", *it))) for it in columns.values()]
     lefts = [MARGIN + sum(widths[:number]) + number * GAP for number in range(3)]
     width, rows = lefts[2] + widths[2] + MARGIN, max(1, *map(len, columns.values()))
     height = ROW * (rows - 1) + BOX_HEIGHT + 2 * MARGIN
     shapes = [_box(1, 1, width - 2, height - 2, "card")]
     for (kind, names), left, wide in zip(columns.items(), lefts, widths, strict=True):
-        middle = left + wide // 2
+        centre = left + wide // 2
         for row, name in enumerate(names):
-            number = f" {row + 1}" if kind == "Certificate" else ""
+            what = _kind(middle[row], row + 1) if kind == "Certificate" else kind
             shapes += [_box(left, MARGIN + ROW * row, wide, BOX_HEIGHT, "made")]
-            shapes += [_text(middle, _middle(row) - 6, f"{kind}{number}", "kind")]
-            shapes += [_text(middle, _middle(row) + 18, name, "name")]
+            shapes += [_text(centre, _middle(row) - 6, what, "kind")]
+            shapes += [_text(centre, _middle(row) + 18, name, "name")]
         if not names:
             none = f"no {kind if kind == 'Thing' else kind.lower()}"
             shapes += [_box(left, MARGIN, wide, BOX_HEIGHT, "missing")]
-            shapes += [_text(middle, _middle(0) + 5, none, "quiet")]
-    shapes += _lines([each.things for each in certificates], things, lefts[1], lefts[1] - GAP)
+            shapes += [_text(centre, _middle(0) + 5, none, "quiet")]
+    shapes += _lines([each.things for each in middle], things, lefts[1], lefts[1] - GAP)
     end = lefts[2]
-    shapes += _lines([each.policies for each in certificates], policies, end - GAP, end)
+    shapes += _lines([each.policies for each in middle], policies, end - GAP, end)
     return (
         # As wide as the page: at a width of its own it would be cut off at 200 %.
         f'<svg xmlns="http://www.w3.org/2000/svg" xml:lang="en" width="100%" class="iot-flow" '
@@ -98,7 +106,7 @@ def _picture(
 def _lines(
     attached: Sequence[Sequence[str]], names: Sequence[str], start: int, end: int
 ) -> Iterator[str]:
-    """Draw what each certificate is attached to, a dot at that end."""
+    """Draw what each certificate or group is attached to, a dot at that end."""
     pairs = [(row, names.index(name)) for row, listed in enumerate(attached) for name in listed]
     for row, other in pairs:
         yield f'<path d="M{start} {_middle(row)}L{end} {_middle(other)}"/>'

@@ -11,6 +11,7 @@ from iot_policy import document, statement
 from sandbox.mqtt import limits
 from sandbox.mqtt.packets import Property, Publish, RefusedError
 from sandbox.mqtt.properties import encode_properties
+from sandbox.registry import exclusive_things
 
 P = Property
 CONNECT = statement("iot:Connect", "*")
@@ -225,6 +226,107 @@ def test_the_cut_comes_within_two_seconds_at_the_usual_pace(tmp_path):
             start = time.monotonic()
             assert client.read() is None
             assert time.monotonic() - start < 2
+
+
+QUARANTINE = document(statement("iot:*", "*", effect="Deny"))
+DENIED = (
+    "Statement 1 of no-more (from group {}) denies it, and a Deny is stronger than any Allow: "
+    "remove it, or narrow its Resource."
+)
+
+
+def grouped(sandbox, device):
+    """Put the Thing *button* into the group *lamps*, which *all* is the parent of."""
+    backend = sandbox.backend
+    backend.create_thing("button", None, None)
+    backend.attach_thing_principal("button", device.arn)
+    for name, parent in (("all", ""), ("lamps", "all")):
+        backend.create_thing_group(name, parent, {})
+    backend.add_thing_to_thing_group("lamps", None, "button", None)
+    sandbox.registry.changed()
+
+
+@pytest.mark.parametrize("group", ["lamps", "all"])
+@pytest.mark.parametrize("version", [4, 5])
+def test_a_groups_deny_cuts_a_connected_device(sandbox, version, group):
+    device, honest = sandbox.registered(), sandbox.registered()
+    grouped(sandbox, device)
+    with device.raw() as client:
+        client.connect("button", version=version)
+        target = arn(f"thinggroup/{group}")
+        sandbox.attach_policy(sandbox.backend, "no-more", target, QUARANTINE)
+        answer = client.read()
+        assert answer is None if version == 4 else answer[1][0] == 0x87
+    (refusal,) = sandbox.refusals()
+    assert (refusal.action, refusal.resource) == ("iot:Connect", arn("client/button"))
+    assert (refusal.verdict, refusal.reason) == ("EXPLICIT_DENY", DENIED.format(group))
+    assert f"no-more (from group {group}), statement 1 (Deny): denies it" in refusal.explanation
+    with device.raw() as client:
+        assert client.connect("button") is None
+        assert sandbox.refusals()[-1].reason == DENIED.format(group)
+    with device.raw() as client:  # AWS: the client id has to be the Thing's name
+        assert client.connect("another") == (0x20, b"\0\0")
+    sandbox.check_honest(honest)
+
+
+def test_a_groups_allow_counts_for_its_things(sandbox):
+    device = sandbox.registered(document(CONNECT))
+    grouped(sandbox, device)
+    publish = document(statement("iot:Publish", arn("topic/${iot:Connection.Thing.ThingName}")))
+    sandbox.attach_policy(sandbox.backend, "publish", arn("thinggroup/all"), publish)
+    for client_id, topic, code in (
+        ("button", "button", 0),
+        ("button", "a", 0x87),
+        ("x", "x", 0x87),
+    ):
+        with device.raw() as client:
+            client.connect(client_id, version=5)
+            client.publish(topic)
+            assert (client.read()[1][2:3] or b"\0")[0] == code
+    sandbox.backend.remove_thing_from_thing_group("lamps", None, "button", None)
+    sandbox.registry.changed()
+    with device.raw() as client:
+        client.connect("button", version=5)
+        client.publish("button")
+        assert client.read()[1][2] == 0x87
+
+
+def test_the_groups_of_an_exclusive_thing_count_whatever_the_client_id_is(sandbox):
+    device = sandbox.registered()
+    grouped(sandbox, device)
+    exclusive_things(sandbox.backend)[device.arn] = "button"
+    sandbox.attach_policy(sandbox.backend, "no-more", arn("thinggroup/lamps"), QUARANTINE)
+    with device.raw() as client:
+        assert client.connect("another") is None
+    assert sandbox.refusals()[0].reason == DENIED.format("lamps")
+
+
+@pytest.mark.parametrize("change", ["another policy", "none"])
+def test_who_may_connect_no_more_is_cut(sandbox, change):
+    device = sandbox.registered()
+    with device.raw() as client:
+        client.connect("button", version=5)
+        if change == "none":
+            sandbox.backend.detach_policy(device.certificate_id, device.arn)
+            sandbox.registry.changed()
+        else:
+            sandbox.set_policy(device, document(statement("iot:Publish", "*")))
+        assert client.read()[1][0] == 0x87
+    (refusal,) = sandbox.refusals()
+    assert (refusal.action, refusal.verdict) == ("iot:Connect", "IMPLICIT_DENY")
+
+
+def test_a_condition_key_that_aws_does_not_document_locks_nobody_out(sandbox):
+    moon = statement("iot:Publish", "*", condition={"Bool": {"aws:Moon": "true"}})
+    device = sandbox.registered(document(CONNECT, moon))
+    with device.raw() as client:
+        assert client.connect("button", version=5)[1][1] == 0
+        client.publish("a")
+        assert client.read()[1][2] == 0x87
+    (refusal,) = sandbox.refusals()
+    assert "applies only where Bool aws:Moon true; here AWS IoT has no such key" in (
+        refusal.explanation
+    )
 
 
 def test_a_policy_that_cannot_be_read_denies(sandbox):

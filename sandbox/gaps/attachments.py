@@ -50,49 +50,6 @@ def policies_of_parents(request: IoTResponse, moto: Answer) -> ActionResult:
     return ActionResult({"policies": [policy.to_dict() for policy, _ in found]})
 
 
-@overriding(
-    "attach_policy",
-    "detach_policy",
-    "list_attached_policies",
-    "attach_principal_policy",
-    "detach_principal_policy",
-    "list_principal_policies",
-    "attach_thing_principal",
-    "detach_thing_principal",
-    "list_principal_things",
-    "list_principal_things_v2",
-)
-def known_targets(request: IoTResponse, moto: Answer) -> ActionResult:
-    """Refuse what is neither a certificate of this account nor, for a policy, a thing group.
-
-    moto takes others, and never lets go.
-
-    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_AttachPolicy.html
-    """
-    parameter = "target" if request._get_param("target") else "principal"
-    check_target(request, parameter, groups=parameter == "target")
-    return moto()
-
-
-def check_target(request: IoTResponse, parameter: str, *, groups: bool = True) -> None:
-    """Refuse what is neither a certificate of this account nor, where it may be, a thing group."""
-    backend, arn = request.iot_backend, str(request._get_param(parameter))
-    named = split_arn(arn)
-    if named is not None and named.resource_type in ("cert", "thinggroup" if groups else ""):
-        if (
-            arn
-            in {each.arn for each in backend.certificates.values()} | backend.thing_groups.keys()
-        ):
-            return
-        what = "Certificate" if named.resource_type == "cert" else "Thing group"
-        raise ResourceNotFoundException(f"{what} {named.name} is not in this account")
-    if named is None and ":" in arn:  # region:identity
-        raise NotImplementedException(
-            f"{request._get_action()}'s {parameter} where it is a Cognito identity"
-        )
-    raise InvalidRequestException(f"{parameter} must be a certificate's ARN, arn:aws:iot:…:cert/…")
-
-
 @overriding("attach_thing_principal")
 def exclusive_thing(request: IoTResponse, moto: Answer) -> ActionResult:
     """Attach a certificate to a Thing exclusively, or refuse it a second Thing.
@@ -144,6 +101,49 @@ def how_things_are_attached(request: IoTResponse, _moto: Answer) -> ActionResult
     backend, arn = request.iot_backend, _principal(request)
     pairs = [(name, _kind(backend, arn, name)) for name in backend.list_principal_things(arn)]
     return _objects(request, "principalThingObjects", "thingName", pairs)
+
+
+@overriding(
+    "attach_policy",
+    "detach_policy",
+    "list_attached_policies",
+    "attach_principal_policy",
+    "detach_principal_policy",
+    "list_principal_policies",
+    "attach_thing_principal",
+    "detach_thing_principal",
+    "list_principal_things",
+    "list_principal_things_v2",
+)
+def known_targets(request: IoTResponse, moto: Answer) -> ActionResult:
+    """Refuse, first, what is neither a certificate of this account nor, for a policy, a group.
+
+    moto takes others, and never lets go.
+
+    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_AttachPolicy.html
+    """
+    parameter = "target" if request._get_param("target") else "principal"
+    check_target(request, parameter, groups=parameter == "target")
+    return moto()
+
+
+def check_target(request: IoTResponse, parameter: str, *, groups: bool = True) -> None:
+    """Refuse what is neither a certificate of this account nor, where it may be, a thing group."""
+    backend, arn = request.iot_backend, str(request._get_param(parameter))
+    named = split_arn(arn)
+    if named is not None and named.resource_type in ("cert", "thinggroup" if groups else ""):
+        if (
+            arn
+            in {each.arn for each in backend.certificates.values()} | backend.thing_groups.keys()
+        ):
+            return
+        what = "Certificate" if named.resource_type == "cert" else "Thing group"
+        raise ResourceNotFoundException(f"{what} {named.name} is not in this account")
+    if named is None and ":" in arn:  # region:identity
+        raise NotImplementedException(
+            f"{request._get_action()}'s {parameter} where it is a Cognito identity"
+        )
+    raise InvalidRequestException(f"{parameter} must be a certificate's ARN, arn:aws:iot:…:cert/…")
 
 
 def _kind(backend: IoTBackend, arn: str, thing_name: str) -> str:
