@@ -4,7 +4,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from werkzeug.wrappers import Response
 
@@ -15,6 +15,7 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 """What answers a request; see WSGI."""
 Page = Callable[[str], object]
 """Takes what follows the page's name in the path; returns what is answered, as JSON."""
+Result = TypeVar("Result")
 
 _log = logging.getLogger("sandbox")
 
@@ -53,6 +54,11 @@ class ControlPlane:
         except AwsError as problem:
             response = aws_api.refusal(problem, environ)
         return response(environ, start_response)
+
+    def between_requests(self, work: Callable[[], Result]) -> Result:
+        """Do some work on the registry while no request is answered; return what comes of it."""
+        with self._one_at_a_time:
+            return work()
 
     def _answer(self, environ: dict[str, Any]) -> Response:
         root, _, path = environ["PATH_INFO"].removeprefix("/").partition("/")

@@ -27,6 +27,7 @@ from sandbox import aws_api, gaps, log, process
 from sandbox.broker.by_http import Publisher
 from sandbox.broker.connection import Services
 from sandbox.broker.memory import MemoryLink, signer
+from sandbox.broker.services import ShadowService
 from sandbox.control import Application, ControlPlane
 from sandbox.device import InsideLink, MemorySocket
 from sandbox.errors import AwsError, SandboxError
@@ -66,6 +67,7 @@ class Inside(Publisher):
     """Whose registry moto holds, and whose broker it publishes to: it has one a process."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         process.prepare(folder)
         self._folder = folder
         self._turn = threading.RLock()
@@ -73,6 +75,9 @@ class Inside(Publisher):
         self._registry = Registry()
         self._state = State(folder / "registry")
         self._services = Services(self._registry)
+        self._services.endpoints.shadows = ShadowService(
+            partial(gaps.shadows.answer, save=self._save), self.deliver
+        )
         self._swept = time.monotonic()
         plane = ControlPlane(
             readers={
@@ -162,10 +167,17 @@ class Inside(Publisher):
         self._services.publish(account, region, message)
 
     def _changed(self) -> None:
+        self._save()
+        self._registry.changed()
+
+    def _save(self) -> None:
         try:
             self._state.save()
-        finally:
-            self._registry.changed()  # also where what was not saved has been put back
+        except BaseException:
+            self.release(kept=False)
+            self._registry.changed()  # it is again what it was
+            raise
+        self.release(kept=True)
 
     def _refusals(self, account: str) -> object:
         return [refusal.to_json() for refusal in self._services.refusals.of(account)]

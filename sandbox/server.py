@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -101,6 +102,11 @@ class Server:
             changed=self._changed,
         )
         inner = plane if self._faults is None else Faults(plane, self._faults)
+        self._broker.serve_shadows(
+            lambda *asked: plane.between_requests(
+                partial(gaps.shadows.answer, *asked, save=self._save)
+            )
+        )
         server = _serve(FrontDoor(inner, self._members), port, [*last_http, 0])
         self._here = Sandbox(
             endpoint_url=f"http://{http_server.LOOPBACK}:{server.effective_port}",
@@ -159,10 +165,17 @@ class Server:
 
     def _changed(self) -> None:
         self._last_used = time.monotonic()
+        self._save()
+        self._registry.changed()
+
+    def _save(self) -> None:
         try:
             self._state.save()
-        finally:
-            self._registry.changed()  # also where what was not saved has been put back
+        except BaseException:
+            self._broker.release(kept=False)
+            self._registry.changed()  # it is again what it was
+            raise
+        self._broker.release(kept=True)
 
     def _about(self, account: str) -> object:
         return self._here.to_json() | ({"account": account} if account else {})

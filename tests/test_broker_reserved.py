@@ -19,9 +19,9 @@ ALLOWED_TOPICS = {
     "$aws/rules/Buildings/": "rules",
     f"$aws/rules/{'x' * 128}/floor": "rules",
     "$aws/rules/Buildings/floor/2": "rules",
-    f"{SHADOW}/get": "device shadows over MQTT",
-    f"{SHADOW}/update": "device shadows over MQTT",
-    f"{SHADOW}/name/colour/delete": "device shadows over MQTT",
+    f"{SHADOW}/get": "",
+    f"{SHADOW}/update": "",
+    f"{SHADOW}/name/colour/delete": "",
     "$aws/things/lamp/jobs/start-next": "jobs",
     "$aws/things/lamp/jobs/7/update": "jobs",
     "$aws/things/lamp/defender/metrics/json": "Device Defender",
@@ -55,9 +55,9 @@ REFUSED_TOPICS = [
     "$aws/sitewise/asset-models/a/assets/b/properties/c",
 ]
 ALLOWED_FILTERS = {
-    f"{SHADOW}/update/accepted": "device shadows over MQTT",
-    f"{SHADOW}/#": "device shadows over MQTT",
-    "$aws/things/+/shadow/name/+/update/delta": "device shadows over MQTT",
+    f"{SHADOW}/update/accepted": "",
+    f"{SHADOW}/#": "",
+    "$aws/things/+/shadow/name/+/update/delta": "",
     "$aws/things/lamp/jobs/notify-next": "jobs",
     "$aws/things/lamp/defender/metrics/json/rejected": "Device Defender",
     "$aws/things/lamp/streams/1/data/json": "file delivery",
@@ -149,27 +149,28 @@ def test_a_will_on_a_reserved_topic_is_refused_with_its_connect(sandbox):
 
 def test_a_request_to_a_service_that_is_not_here_is_answered_by_the_log_alone(sandbox):
     """Once on each topic: a device that reports its state each second would fill the log."""
+    jobs = "$aws/things/lamp/jobs"
     with sandbox.registered().raw() as client:
         client.connect("lamp")
-        assert client.subscribe(f"{SHADOW}/update/+") == (0x90, b"\0\x07\x01")
+        assert client.subscribe(f"{jobs}/get/+") == (0x90, b"\0\x07\x01")
         for _ in range(3):
-            client.publish(f"{SHADOW}/update", b"{}")
+            client.publish(f"{jobs}/get", b"{}")
             assert client.read() == (0x40, b"\0\x01")
-        client.publish(f"{SHADOW}/get", b"")
+        client.publish(f"{jobs}/start-next", b"")
         assert client.read() == (0x40, b"\0\x01")
     found = sandbox.refusals()
     assert [(each.action, each.resource) for each in found] == [
-        ("iot:Subscribe", arn(f"topicfilter/{SHADOW}/update/+")),
-        ("iot:Publish", arn(f"topic/{SHADOW}/update")),
-        ("iot:Publish", arn(f"topic/{SHADOW}/get")),
+        ("iot:Subscribe", arn(f"topicfilter/{jobs}/get/+")),
+        ("iot:Publish", arn(f"topic/{jobs}/get")),
+        ("iot:Publish", arn(f"topic/{jobs}/start-next")),
     ]
     assert {each.problem for each in found} == {"UNANSWERED"}
-    assert "no device shadows over MQTT: this is allowed, and nothing" in found[0].reason
+    assert "no jobs: this is allowed, and nothing" in found[0].reason
 
 
 def test_a_will_to_a_service_that_is_not_here_is_told_to_the_log(sandbox):
     with sandbox.registered().raw() as client:
-        client.connect("lamp", will=Publish(f"{SHADOW}/update", b"{}"))
+        client.connect("lamp", will=Publish("$aws/things/lamp/jobs/get", b"{}"))
         assert not sandbox.refusals()
     (refusal,) = sandbox.refusals()
     assert refusal.problem == "UNANSWERED"
@@ -235,7 +236,7 @@ def test_the_policy_of_basic_ingest_is_about_the_whole_topic(sandbox):
 @pytest.mark.parametrize(
     ("topic", "retain", "problem", "reason"),
     [
-        (f"{SHADOW}/update", False, "UNANSWERED", "the sandbox has no device shadows over MQTT"),
+        ("$aws/things/a/jobs/get", False, "UNANSWERED", "the sandbox has no jobs"),
         ("$aws/rules/r/a", False, "UNANSWERED", "the sandbox has no rules"),
         ("$mine", False, "TOPIC_NAME_INVALID", "choose a topic without the [$]"),
         (f"{SHADOW}/update", True, "TOPIC_NAME_INVALID", "takes no retained message"),

@@ -751,10 +751,12 @@ def test_what_was_restored_is_there_again_where_the_next_change_fails(
 def test_the_broker_hears_of_a_change_and_of_one_that_was_undone(full: bool) -> None:
     server = object.__new__(Server)
     server._registry = Registry()
+    server._broker = Mock()
     server._state = Mock(save=Mock(side_effect=FullDisk("save") if full else None))
     with pytest.raises(OSError, match="no space") if full else nullcontext():
         server._changed()
     assert server._registry.revision == 1
+    server._broker.release.assert_called_once_with(kept=not full)
 
 
 def small_files() -> None:

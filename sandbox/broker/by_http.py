@@ -20,6 +20,19 @@ from sandbox.mqtt.reserved import service_published_to
 class Publisher(ABC):
     """What delivers the messages that come by HTTP: a broker."""
 
+    def __init__(self) -> None:
+        self._held: list[tuple[str, str, Publish]] = []
+
+    def hold(self, account: str, region: str, message: Publish) -> None:
+        """Hold a message that tells of a change, until it is known whether the change is kept."""
+        self._held.append((account, region, message))
+
+    def release(self, *, kept: bool) -> None:
+        """Deliver what is held, or forget it: what is not kept has not happened."""
+        held, self._held = self._held, []
+        for each in held if kept else ():
+            self.deliver(*each)
+
     def publish(
         self,
         account: str,

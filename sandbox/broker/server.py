@@ -4,11 +4,13 @@ import asyncio
 import ipaddress
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from sandbox.broker.by_http import Publisher
 from sandbox.broker.connection import Services
+from sandbox.broker.services import Answer, Done, ShadowService, Work
 from sandbox.broker.tls import TlsLink, Trust
 from sandbox.line import Refusal
 from sandbox.mqtt import limits
@@ -37,11 +39,23 @@ class Broker(Publisher):
         *,
         connect_seconds: float = limits.CONNECT_SECONDS,
     ) -> None:
+        super().__init__()
         self._services = Services(registry, connect_seconds)
         self._trust = Trust(registry, state_dir)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
+        self._worker = ThreadPoolExecutor(1, "shadows")
+
+    def serve_shadows(self, answer: Answer) -> None:
+        """Have requests to the shadow service answered.
+
+        Args:
+            answer: Answers one, in a thread: it may wait for a lock, and for the disk.
+        """
+        self._services.endpoints.shadows = ShadowService(
+            answer, self._services.publish, self._in_thread
+        )
 
     @property
     def ca_file(self) -> Path:
@@ -91,6 +105,7 @@ class Broker(Publisher):
             await asyncio.sleep(0.01)
         for connection in list(self._services.connections):
             connection.link.abort()
+        self._worker.shutdown(wait=False)
         self._server = self._sweeper = None
 
     def deliver(self, account: str, region: str, message: Publish) -> None:
@@ -106,6 +121,11 @@ class Broker(Publisher):
     def refusals(self, account: str) -> list[Refusal]:
         """Return the last 100 refusals of an account, the newest last."""
         return self._services.refusals.of(account)
+
+    def _in_thread(self, work: Work, done: Done) -> None:
+        assert self._loop is not None
+        loop = self._loop
+        self._worker.submit(lambda: loop.call_soon_threadsafe(done, work()))
 
     async def _listen(self, host: str, ports: Sequence[int]) -> asyncio.Server:
         listen = partial(

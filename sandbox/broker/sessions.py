@@ -7,11 +7,13 @@ retained messages, and its routes from topics to sessions.
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from sandbox.broker.authority import Authority
+from sandbox.broker.services import ShadowService
 from sandbox.mqtt import encoder, limits
 from sandbox.mqtt.packets import (
     Properties,
@@ -22,6 +24,7 @@ from sandbox.mqtt.packets import (
     Subscription,
     number,
 )
+from sandbox.mqtt.reserved import ShadowRequest, shadow_request
 from sandbox.mqtt.topics import Tree
 
 _FOR_THE_BROKER = (Property.TOPIC_ALIAS, Property.MESSAGE_EXPIRY, Property.WILL_DELAY)
@@ -183,6 +186,8 @@ class Endpoint:
     def __init__(self) -> None:
         self.published = False
         """Whether a device has published since this was last looked at."""
+        self.ask_shadows: Callable[[ShadowRequest, bytes, str], None] | None = None
+        """Takes what is asked of the shadow service, with its payload, by a client id or HTTP."""
         self._connected: dict[str, Subscriber] = {}
         """By client id: two connections with the same id cannot live together."""
         self._sessions: dict[tuple[str, str], Session] = {}
@@ -313,6 +318,8 @@ class Endpoint:
                 continue
             retain = message.retain and subscription.retain_as_published
             session.deliver(message, min(message.qos, subscription.qos), retain=retain)
+        if self.ask_shadows and (asked := shadow_request(message.topic)):
+            self.ask_shadows(asked, message.payload, origin.client_id if origin else "")
 
     def _retain(self, message: Publish) -> None:
         replaced = self._retained.get(message.topic)
@@ -333,11 +340,16 @@ class Endpoints:
     """The endpoint of each account and Region, made when first needed."""
 
     def __init__(self) -> None:
+        self.shadows: ShadowService | None = None
+        """Answers what is published on its topics."""
         self._known: dict[tuple[str, str], Endpoint] = {}
 
     def of(self, account: str, region: str) -> Endpoint:
         """Return the endpoint of an account in a Region."""
-        return self._known.setdefault((account, region), Endpoint())
+        endpoint = self._known.setdefault((account, region), Endpoint())
+        if self.shadows:
+            endpoint.ask_shadows = partial(self.shadows.ask, account, region)
+        return endpoint
 
     def published(self) -> set[str]:
         """Return the accounts whose devices have published since this was last asked."""

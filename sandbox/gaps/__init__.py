@@ -75,7 +75,7 @@ def fill(broker: "Publisher") -> None:
     """Make moto answer as AWS IoT does, in this process and for good.
 
     Args:
-        broker: Delivers the messages that are published by HTTP.
+        broker: Delivers the messages that are published by HTTP, and what changes there tell.
     """
     default_user_config["iot"] = {"use_valid_cert": True}  # certificate id: SHA-256 of the DER
     IoTBackend._generate_certificate_pem = certificates.issue  # type: ignore[method-assign,assignment]
@@ -83,7 +83,8 @@ def fill(broker: "Publisher") -> None:
     def publish(request: IoTDataPlaneResponse) -> str:
         return endpoint.publish(broker, request)
 
-    IoTDataPlaneResponse.publish = publish  # type: ignore[method-assign,assignment]
+    for name, method in {"publish": publish, **shadows.methods(broker)}.items():
+        setattr(IoTDataPlaneResponse, name, method)
     for service, response in (("iot", IoTResponse), ("iot-data", IoTDataPlaneResponse)):
         response.use_raw_body = True
         for operation in model(service).operation_names:

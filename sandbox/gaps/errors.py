@@ -24,26 +24,3 @@ class CertificateValidationException(IoTClientError):
 
     def __init__(self, message: str) -> None:
         super().__init__("CertificateValidationException", message)
-
-
-class RequestEntityTooLargeException(IoTClientError):
-    """A shadow's document is too large."""
-
-    code = 413
-
-    def __init__(self) -> None:
-        super().__init__(
-            "RequestEntityTooLargeException", "The payload exceeds the maximum size allowed"
-        )
-
-
-class UnsupportedDocumentEncodingException(IoTClientError):
-    """A shadow's document is not UTF-8."""
-
-    code = 415
-
-    def __init__(self) -> None:
-        super().__init__(
-            "UnsupportedDocumentEncodingException",
-            "Unsupported documented encoding; supported encoding is UTF-8",
-        )

@@ -1,106 +1,100 @@
-"""Device shadows over HTTP: moto keeps them, their rules are here.
+"""Device shadows: moto keeps them, their rules are in ``sandbox/shadows.py``.
 
-Source: https://docs.aws.amazon.com/iot/latest/developerguide/device-shadow-document.html
+Who asks by HTTP is answered by moto's methods of :func:`methods`, who asks by MQTT by
+:func:`answer`: the same shadows, and a change by either is published to both.
 """
 
 import json
+import logging
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from moto.core.responses import ActionResult
-from moto.iot.exceptions import InvalidRequestException, ResourceNotFoundException
-from moto.iot.models import FakeThing
-from moto.iotdata.exceptions import ConflictException
+from moto.iot.exceptions import IoTClientError, ResourceNotFoundException
+from moto.iot.models import FakeThing, IoTBackend, iot_backends
 from moto.iotdata.models import FakeShadow
 from moto.iotdata.responses import IoTDataPlaneResponse
 
-from sandbox.gaps.errors import (
-    RequestEntityTooLargeException,
-    UnsupportedDocumentEncodingException,
-)
-from sandbox.gaps.operations import Answer, overriding
+from sandbox import shadows
+from sandbox.broker.services import messages
+from sandbox.gaps.operations import Answer, Method, model, overriding, refusal, violations
+from sandbox.mqtt.reserved import ShadowRequest, shadow_topics
+from sandbox.shadows import SECTIONS, Answers, Shadow, ShadowError
 
-Json = dict[str, Any]
+if TYPE_CHECKING:
+    from sandbox.broker.by_http import Publisher
 
-DOCUMENT_BYTES = 8 * 1024
-LEVELS = 8
-"""Of objects and lists in ``desired`` or ``reported``."""
-TOKEN_BYTES = 64
-SECTIONS = ("desired", "reported")
+_CODES = {
+    400: "InvalidRequestException",
+    404: "ResourceNotFoundException",
+    409: "ConflictException",
+    413: "RequestEntityTooLargeException",
+    415: "UnsupportedDocumentEncodingException",
+}
+_log = logging.getLogger("sandbox")
 
 
-@overriding("update_thing_shadow")
-def changed_shadow(request: IoTDataPlaneResponse, _moto: Answer) -> str:
-    """Change a shadow, with AWS's errors; moto fails at some documents and accepts others.
+def methods(broker: "Publisher") -> dict[str, Method]:
+    """Return what answers the operations on one shadow, by their names in moto.
 
-    Source: https://docs.aws.amazon.com/iot/latest/developerguide/device-shadow-error-messages.html
+    A change is told to who has subscribed, as one by MQTT is; a refusal is not.
+
+    Args:
+        broker: Publishes what there is to tell, once the change is kept.
+
+    Sources: https://docs.aws.amazon.com/iot/latest/developerguide/device-shadow-rest-api.html
+    https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html#reserved-topics-shadow
+    https://docs.aws.amazon.com/iot/latest/developerguide/device-shadow-error-messages.html
     """
-    thing, name = _named(request)
-    asked = _read(request._get_param("payload"))
-    before = thing.thing_shadows.get(name)
-    version = before.version if before else 0
-    if asked.get("version", version) != version:
-        raise ConflictException("Version conflict")
-    now = int(time.time())
-    document: dict[str, Json] = {}
-    stamps: dict[str, Json] = {}
-    for section in SECTIONS:
-        change = {} if asked["state"] is None else asked["state"].get(section, {})
-        if asked["state"] is not None and change is not None:
-            document[section], stamps[section] = _merged(
-                getattr(before, section, None) or {},
-                getattr(before, f"metadata_{section}", None) or {},
-                change,
-                now,
-            )
-    if len(_encoded(document)) > DOCUMENT_BYTES:
-        raise RequestEntityTooLargeException
-    shadow = FakeShadow(None, None, asked, version + 1)
-    for section in document:
-        setattr(shadow, section, document[section] or None)
-        setattr(shadow, f"metadata_{section}", stamps[section] or None)
-    thing.thing_shadows[name] = shadow
-    return json.dumps(
-        {
-            "state": asked["state"],
-            "metadata": _stamped(asked["state"] or {}, now),
-            "version": shadow.version,
-            "timestamp": now,
-            **{key: asked[key] for key in asked if key == "clientToken"},
-        }
-    )
+
+    def answered(request: IoTDataPlaneResponse, operation: str) -> str:
+        thing, name = request._get_param("thingName"), request._get_param("shadowName")
+        backend = request.iotdata_backend.iot_backend
+        asked = ShadowRequest(shadow_topics(thing, name), thing, name, operation)
+        try:
+            answers = _done(backend, asked, request._get_param("payload") or b"")
+        except ShadowError as problem:
+            refused = IoTClientError(_CODES[problem.code], problem.message)
+            refused.code = problem.code
+            raise refused from problem
+        if operation != "get":
+            for message in messages(asked, answers):
+                broker.hold(request.current_account, request.region, message)
+        return json.dumps(answers[f"{operation}/accepted"])
+
+    return {
+        "update_thing_shadow": lambda request: answered(request, "update"),
+        "get_thing_shadow": lambda request: answered(request, "get"),
+        "delete_thing_shadow": lambda request: answered(request, "delete"),
+    }
 
 
-@overriding("get_thing_shadow")
-def present_shadow(request: IoTDataPlaneResponse, _moto: Answer) -> str:
-    """Answer a shadow's document: what is desired, what is reported, and the difference.
+def answer(
+    account: str, region: str, asked: ShadowRequest, payload: bytes, *, save: Callable[[], None]
+) -> Answers:
+    """Answer a request that came by MQTT.
 
-    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_GetThingShadow.html
+    Args:
+        account: Whose Thing it is about.
+        region: Of the endpoint.
+        asked: What its topic says.
+        payload: Its document.
+        save: Called after a change; raises an error if it cannot be kept, and has then undone it.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/device-shadow-mqtt.html
     """
-    shadow = _shadow(*_named(request))
-    sections = {name: getattr(shadow, name) for name in SECTIONS if getattr(shadow, name)}
-    delta = _delta(sections.get("desired", {}), sections.get("reported", {}))
-    return json.dumps(
-        {
-            "state": {**sections, **({"delta": delta} if delta else {})},
-            "metadata": {name: getattr(shadow, f"metadata_{name}") for name in sections},
-            "version": shadow.version,
-            "timestamp": shadow.timestamp,
-        }
-    )
-
-
-@overriding("delete_thing_shadow")
-def deleted_shadow(request: IoTDataPlaneResponse, moto: Answer) -> str:
-    """Delete a shadow once; moto deletes it again and again.
-
-    Source: https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_DeleteThingShadow.html
-    """
-    thing, name = _named(request)
-    # What is left of it is its version, which goes on counting.
-    gone = FakeShadow(None, None, None, _shadow(thing, name).version + 1, deleted=True)
-    thing.thing_shadows[name] = gone
-    return json.dumps({"version": gone.version, "timestamp": gone.timestamp})
+    try:
+        answers = _done(iot_backends[account][region], asked, payload)
+        if asked.operation != "get":
+            save()
+    except ShadowError as problem:
+        return shadows.rejected(asked.operation, problem, payload, _now())
+    except Exception as problem:  # who asks is told, and the log says why
+        _log.error("%s/%s failed: %r", asked.prefix, asked.operation, problem)
+        failure = ShadowError(500, "Internal service failure")
+        return shadows.rejected(asked.operation, failure, payload, _now())
+    return answers
 
 
 @overriding("list_named_shadows_for_thing")
@@ -109,106 +103,62 @@ def named_shadows(request: IoTDataPlaneResponse, _moto: Answer) -> ActionResult:
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_ListNamedShadowsForThing.html
     """
-    thing, _ = _named(request)
+    try:
+        thing = _thing(request.iotdata_backend.iot_backend, request._get_param("thingName"))
+    except ShadowError as problem:
+        raise ResourceNotFoundException(problem.message) from problem
     names = [name for name, each in thing.thing_shadows.items() if name and not each.deleted]
-    return ActionResult({"results": names, "timestamp": int(time.time())})
+    return ActionResult({"results": names, "timestamp": _now()})
 
 
-def _named(request: IoTDataPlaneResponse) -> tuple[FakeThing, str | None]:
-    """Return the Thing, and the shadow's name: ``None`` is the unnamed shadow."""
+def _done(backend: IoTBackend, asked: ShadowRequest, payload: bytes) -> Answers:
+    """Do what is asked, and return what the service says of it; raise ShadowError if it refuses."""
+    thing, now = _thing(backend, asked.thing), _now()
+    _check_name(asked.name)
+    before = _shadow(thing, asked.name)
+    if asked.operation == "update":
+        after, answers = shadows.update(before, payload, now)
+    elif before.deleted:
+        raise ShadowError(404, f"No shadow exists with name: '{asked.name or asked.thing}'")
+    elif asked.operation == "get":
+        return shadows.get(before, payload)
+    else:
+        after, answers = shadows.delete(before, payload, now)
+    thing.thing_shadows[asked.name] = _kept(after)
+    return answers
+
+
+def _thing(backend: IoTBackend, name: str) -> FakeThing:
     try:
-        thing = request.iotdata_backend.iot_backend.describe_thing(request._get_param("thingName"))
+        return backend.describe_thing(name)
     except ResourceNotFoundException as problem:
-        raise ResourceNotFoundException("Thing not found") from problem
-    return thing, request._get_param("shadowName")
+        raise ShadowError(404, "Thing not found") from problem
 
 
-def _shadow(thing: FakeThing, name: str | None) -> FakeShadow:
-    shadow = thing.thing_shadows.get(name)
-    if shadow is None or shadow.deleted:
-        raise ResourceNotFoundException(f"No shadow exists with name: '{name or thing.thing_name}'")
-    return shadow
+def _check_name(name: str | None) -> None:
+    # By HTTP it has been checked. By MQTT AWS does not say what comes of a wrong one.
+    shape = model("iot-data").shape_for("ShadowName")
+    if found := list(violations(shape, name, "shadowName")):
+        raise ShadowError(400, refusal(found))
 
 
-def _read(payload: bytes) -> Json:
-    """Read the document of an update, and refuse what AWS refuses."""
-    if len(payload) > DOCUMENT_BYTES:
-        raise RequestEntityTooLargeException
-    try:
-        asked = json.loads(payload.decode(), parse_constant=_no_constant)
-    except UnicodeDecodeError as problem:
-        raise UnsupportedDocumentEncodingException from problem
-    except (ValueError, RecursionError) as problem:
-        raise InvalidRequestException("Invalid JSON") from problem
-    if not isinstance(asked, dict) or "state" not in asked:
-        raise InvalidRequestException("Missing required node: state")
-    state, version, token = asked["state"], asked.get("version", 0), asked.get("clientToken", "")
-    if not isinstance(state, dict | None):
-        raise InvalidRequestException("State node must be an object")
-    for section, value in (state or {}).items():
-        if section not in SECTIONS:
-            raise InvalidRequestException(f"State contains an invalid node: '{section}'")
-        if not isinstance(value, dict | None):
-            raise InvalidRequestException(f"{section.capitalize()} node must be an object")
-        if _deeper_than(LEVELS, value):
-            raise InvalidRequestException(
-                f"JSON contains too many levels of nesting; maximum is {LEVELS}"
-            )
-    if not isinstance(version, int) or isinstance(version, bool) or version < 0:
-        raise InvalidRequestException("Invalid version")
-    if not isinstance(token, str) or len(_encoded(token)) - 2 > TOKEN_BYTES:
-        raise InvalidRequestException("Invalid clientToken")
-    return asked
+def _shadow(thing: FakeThing, name: str | None) -> Shadow:
+    held = thing.thing_shadows.get(name)
+    if held is None:
+        return shadows.NOTHING
+    state = {each: getattr(held, each) for each in SECTIONS if getattr(held, each)}
+    stamps = {each: getattr(held, f"metadata_{each}") for each in state}
+    return Shadow(state, stamps, held.version, held.timestamp, held.deleted)
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+def _kept(shadow: Shadow) -> FakeShadow:
+    held = FakeShadow(None, None, None, shadow.version, shadow.deleted)
+    held.timestamp = shadow.timestamp
+    for section in shadow.state:
+        setattr(held, section, shadow.state[section])
+        setattr(held, f"metadata_{section}", shadow.stamps[section])
+    return held
 
 
-def _deeper_than(levels: int, value: Any) -> bool:
-    if not isinstance(value, dict | list):
-        return False
-    inner = value.values() if isinstance(value, dict) else value
-    return not levels or any(_deeper_than(levels - 1, each) for each in inner)
-
-
-def _encoded(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")
-
-
-def _merged(state: Json, stamps: Json, change: Json, now: int) -> tuple[Json, Json]:
-    """Return state and time stamps after a change: ``null`` removes, objects are merged."""
-    state, stamps = dict(state), dict(stamps)
-    for key, value in change.items():
-        if value is None:
-            state.pop(key, None)
-            stamps.pop(key, None)
-        elif isinstance(value, dict):
-            inner = state.get(key) if isinstance(state.get(key), dict) else None
-            state[key], stamps[key] = _merged(inner or {}, stamps[key] if inner else {}, value, now)
-        else:
-            state[key], stamps[key] = value, _stamped(value, now)
-    return state, stamps
-
-
-def _stamped(value: Any, now: int) -> Any:
-    """Put a time stamp in the place of each plain value."""
-    if isinstance(value, dict):
-        return {key: _stamped(inner, now) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_stamped(inner, now) for inner in value]
-    return {"timestamp": now}
-
-
-def _delta(desired: Json, reported: Json) -> Json:
-    delta = {}
-    for key, value in desired.items():
-        there = reported.get(key)
-        if isinstance(value, dict) and isinstance(there, dict):
-            value = _delta(value, there)
-            if not value:
-                continue
-        elif value == there:
-            continue
-        delta[key] = value
-    return delta
+def _now() -> int:
+    return int(time.time())

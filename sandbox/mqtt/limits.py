@@ -15,6 +15,8 @@ SUBSCRIPTIONS_PER_CONNECTION = 50
 UNACKNOWLEDGED = 100
 """QoS 1 messages on their way to one client."""
 TOPIC_ALIASES = 8
+SHADOW_REQUESTS = 10
+"""For one Thing's shadows, of one client: asked and not answered yet."""
 KEEP_ALIVE_SECONDS_MIN = 30
 KEEP_ALIVE_SECONDS_MAX = 1200
 """Also that of a client that asks for none."""

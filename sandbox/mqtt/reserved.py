@@ -5,6 +5,7 @@ Source: https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.ht
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 from sandbox.mqtt.packets import ReasonCode, RefusedError
 
@@ -14,8 +15,8 @@ BASIC_INGEST = re.compile(rf"\A\$aws/{_RULE}/(?=.)", re.DOTALL)
 _FORMAT = "(?:cbor|json)"
 _THING = "things/[^/]+"
 _PUBLISH = {
+    "": rf"{_THING}/shadow(?:/name/[^/]+)?/(?:get|update|delete)",
     "rules": rf"{_RULE}(?:/.*)?",
-    "device shadows over MQTT": rf"{_THING}/shadow(?:/name/[^/]+)?/(?:get|update|delete)",
     "jobs": rf"{_THING}/jobs/(?:get|start-next|[^/]+/(?:get|update))",
     "Device Defender": rf"{_THING}/defender/metrics/{_FORMAT}",
     "file delivery": rf"{_THING}/streams/[^/]+/(?:get|describe)/{_FORMAT}",
@@ -26,9 +27,9 @@ _PUBLISH = {
     "device location": r"device_location/[^/]+/get_position_estimate",
     "commands": rf"commands/(?:things|clients)/[^/]+/executions/[^/]+/response(?:/{_FORMAT})?",
 }
-"""What a client may publish to, below ``$aws/``, by the service that it is for."""
+"""What a client may publish to, below ``$aws/``, by the service that it is for; ``""`` is here."""
 _SUBSCRIBE = {
-    "device shadows over MQTT": rf"{_THING}/shadow/.+",
+    "": rf"{_THING}/shadow/.+",
     "jobs": rf"{_THING}/jobs/.+",
     "Device Defender": rf"{_THING}/defender/metrics/.+",
     "file delivery": rf"{_THING}/streams/.+",
@@ -42,16 +43,49 @@ _SUBSCRIBE = {
 """What a client may subscribe to: a filter that names the service, whatever its wildcards."""
 
 
+_SHADOW = re.compile(r"(\$aws/things/([^/]+)/shadow(?:/name/([^/]+))?)/(get|update|delete)")
+
+
 class ReservedTopicError(RefusedError):
     """A topic that AWS IoT keeps for itself; whoever asks for it is cut off."""
 
 
+class ShadowRequest(NamedTuple):
+    """What a topic asks of the shadow service."""
+
+    prefix: str
+    """What the topics of its answers begin with."""
+    thing: str
+    name: str | None
+    """Of the shadow; ``None`` is the unnamed, classic one."""
+    operation: str
+    """``get``, ``update`` or ``delete``."""
+
+
+def shadow_request(topic: str) -> ShadowRequest | None:
+    """Return what a message on *topic* asks of the shadow service; ``None`` if nothing.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/device-shadow-mqtt.html
+    """
+    found = topic.startswith("$aws/things/") and _SHADOW.fullmatch(topic)
+    return ShadowRequest(*found.groups()) if found else None
+
+
+def shadow_topics(thing: str, name: str | None) -> str:
+    """Return what the topics of a shadow begin with; ``None`` is the unnamed, classic one.
+
+    >>> shadow_topics("lamp", None), shadow_topics("lamp", "colour")
+    ('$aws/things/lamp/shadow', '$aws/things/lamp/shadow/name/colour')
+    """
+    return f"$aws/things/{thing}/shadow" + (f"/name/{name}" if name else "")
+
+
 @lru_cache(maxsize=1024)
 def service_published_to(topic: str) -> str:
-    """Return which of AWS IoT's services takes what is published to *topic*.
+    """Return which of AWS IoT's services takes what is published to *topic*, and is not here.
 
     Returns:
-        Its name; empty for a topic of one's own.
+        Its name; empty for a topic of one's own, and for a service that the sandbox has.
 
     Raises:
         ReservedTopicError: the topic begins with $, and none takes it.
@@ -62,10 +96,10 @@ def service_published_to(topic: str) -> str:
 
 
 def service_subscribed_to(topic_filter: str) -> str:
-    """Return which of AWS IoT's services publishes to what *topic_filter* matches.
+    """Return which of AWS IoT's services publishes to what *topic_filter* matches, and is not here.
 
     Returns:
-        Its name; empty for topics of one's own.
+        Its name; empty for topics of one's own, and for a service that the sandbox has.
 
     Raises:
         ReservedTopicError: the filter begins with $, and none does.
