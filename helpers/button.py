@@ -109,20 +109,25 @@ def payload(serial: str, click: Click) -> dict[str, str]:
 
 
 def press(button: Device, click: Click = "SINGLE") -> None:
-    """Press the button: connect, publish one message, wait for its acknowledgement, disconnect.
+    """Press the button: it publishes what a real one does; see :func:`publish`.
 
     Args:
         button: The button to press.
         click: ``SINGLE``, ``DOUBLE``, or ``LONG`` for more than 1.5 seconds.
+    """
+    publish(button, button.topic, payload(button.serial, click))
+
+
+def publish(device: Device, topic: str, message: dict[str, Any]) -> None:
+    """Connect, publish one message, wait for its acknowledgement, disconnect.
 
     Raises:
         Refused: the connection or the message was refused, or no answer came in 5 seconds.
         LessonError: the certificate's files are gone.
     """
-    with _connected(button) as connection:
-        text = json.dumps(payload(button.serial, click))
-        connection.client.publish(button.topic, text, qos=1)
-        connection.wait("published", f"publish on {button.topic}")
+    with _connected(device) as connection:
+        connection.client.publish(topic, json.dumps(message), qos=1)
+        connection.wait("published", f"publish on {topic}")
 
 
 class Inbox:
