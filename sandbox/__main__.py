@@ -32,7 +32,7 @@ def main() -> None:
             from sandbox.server import Server
 
             server = Server(folder, owner=chosen.owner, members=members, faults=chosen.faults)
-            asyncio.run(server.run(chosen.port, chosen.mqtt_port))
+            asyncio.run(server.run(chosen.port, chosen.mqtt_port, chosen.wss_port))
     except SandboxError as problem:
         sys.exit(str(problem))
     except OSError as problem:  # such as a full disk
@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--state-dir", type=Path, help="where it keeps what it knows")
     parser.add_argument("--port", type=_port, default=0, help="of AWS's API (any free one)")
     parser.add_argument("--mqtt-port", type=_port, default=0, help="of the broker (8883, if free)")
+    parser.add_argument("--wss-port", type=_port, default=0, help="of WebSockets (any free one)")
     parser.add_argument("--owner", type=_pid, metavar="PID", help="end when this process has gone")
     parser.add_argument("--members", type=Path, help="serve the class that this file lists")
     parser.add_argument(

@@ -4,6 +4,7 @@ A browser lets any page send requests to any port of its machine. None of them c
 what a page sends names the page as its origin, bears no signature, or asks for another host.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +16,7 @@ from sandbox.process import ACCOUNT
 
 NAMES = ("127.0.0.1", "localhost", "[::1]")
 """The hosts that the sandbox goes by. A page may have its own name lead here, and is refused."""
+_HERE = re.compile(rf"(?:{'|'.join(map(re.escape, NAMES))})(?::(?P<port>[0-9]{{1,5}}))?")
 PAGES_FOR_LEARNERS = ("about", "refusals", "passed")
 """The sandbox's own pages that are about one account."""
 
@@ -58,10 +60,20 @@ class FrontDoor:
         return member.account
 
 
+def is_here(host: str, port: str | None = None) -> bool:
+    """Return whether a host, as a header has it, is this machine; with *port*, at that port.
+
+    >>> is_here("localhost:8888"), is_here("localhost:8888", "80"), is_here("localhost.example")
+    (True, False, False)
+    """
+    found = _HERE.fullmatch(host)
+    return found is not None and port in (None, found["port"])
+
+
 def _check_sender(environ: dict[str, Any]) -> None:
     port = environ["SERVER_PORT"]
     host = environ.get("HTTP_HOST", "")
-    if host not in [f"{name}:{port}" for name in NAMES]:
+    if not is_here(host, port):
         raise AwsError(
             403, "AccessDeniedException", f"Ask {NAMES[0]}:{port}; {host or 'no host'} is not here."
         )

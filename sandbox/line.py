@@ -25,6 +25,8 @@ class Sandbox:
     pid: int
     version: str = ""
     """Of the program that it runs, see :func:`sandbox.process.version`; empty before 2026-12."""
+    wss_port: int = 0
+    """Of MQTT over WebSocket, at *mqtt_host*; 0 where there is none, as before 2026-12."""
 
     @property
     def port(self) -> int:
@@ -54,8 +56,9 @@ class Sandbox:
         return (
             urlsplit(self.endpoint_url).scheme in ("http", "https")
             and self.port > 0
-            and type(self.mqtt_port) is type(self.pid) is int
+            and type(self.mqtt_port) is type(self.wss_port) is type(self.pid) is int
             and 0 < self.mqtt_port < 2**16
+            and 0 <= self.wss_port < 2**16
             and 0 <= self.pid < 2**31
         )
 

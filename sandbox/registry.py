@@ -26,6 +26,11 @@ class RegisteredCertificate:
     account: str
     region: str
 
+    @property
+    def principal_id(self) -> str:
+        """What AWS IoT knows the device by."""
+        return self.certificate_id
+
 
 class Registry:
     """Reads moto's IoT backends at every call; never keeps one, for a reset replaces them."""

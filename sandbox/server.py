@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
@@ -66,15 +66,16 @@ class Server:
         self._version = process.version()
         self._state = State(folder / "registry")
         self._registry = Registry()
-        self._broker = Broker(self._registry, state_dir=folder)
+        self._broker = Broker(self._registry, state_dir=folder, account_of=self._account_of)
         self._milestones = Milestones(folder / "milestones")
 
-    async def run(self, port: int, mqtt_port: int) -> None:
+    async def run(self, port: int, mqtt_port: int, wss_port: int) -> None:
         """Serve until SIGTERM or SIGINT, or until nobody needs it any more.
 
         Args:
             port: Of the control plane; 0 means the last one, or else any.
             mqtt_port: Of the broker; 0 likewise, 8883 first.
+            wss_port: Of the broker's WebSockets; 0 likewise.
 
         Raises:
             OSError: a file cannot be read or written.
@@ -82,12 +83,15 @@ class Server:
         ending = asyncio.Event()
         _on_signal(ending.set)
         before = process.last_known(self._folder)
-        last_mqtt, last_http = ([before.mqtt_port], [before.port]) if before else ([], [])
+        last_http = [before.port] if before else []
+        last_mqtt = [before.mqtt_port] if before else []
+        last_wss = [before.wss_port] if before else []
         gaps.fill(self._broker)
         self._state.restore()
         # The first use of a backend costs moto half a second: pay it before anyone waits.
         _ = iot_backends[process.ACCOUNT][process.REGION]
-        mqtt_port = await self._start_broker(mqtt_port, [*last_mqtt, 8883, 0])
+        mqtt_port = await _start(self._broker.start, mqtt_port, [*last_mqtt, 8883, 0])
+        wss_port = await _start(self._broker.start_wss, wss_port, [*last_wss, 0])
         plane = control.ControlPlane(
             readers={
                 "about": self._about,
@@ -117,17 +121,18 @@ class Server:
             account=process.ACCOUNT,
             pid=os.getpid(),
             version=self._version,
+            wss_port=wss_port,
         )
         self._announce()
         await self._until(ending)
         server.shutdown()
         await self._broker.stop()
 
-    async def _start_broker(self, asked: int, otherwise: list[int]) -> int:
-        try:
-            return await self._broker.start(ports=[asked] if asked else otherwise)
-        except OSError as problem:
-            raise _not_served(asked, problem) from problem
+    def _account_of(self, access_key: str) -> str | None:
+        if self._members is None:
+            return process.ACCOUNT
+        member = self._members.holder(access_key)
+        return member.account if member else None
 
     def _announce(self) -> None:
         self._write_about()
@@ -210,6 +215,13 @@ def _process(pid: str) -> psutil.Process:
         return psutil.Process(int(pid))
     except (ValueError, OverflowError, psutil.Error) as problem:
         raise ValueError(f"No process has the number {pid!r}.") from problem
+
+
+async def _start(start: Callable[..., Awaitable[int]], asked: int, otherwise: list[int]) -> int:
+    try:
+        return await start(ports=[asked] if asked else otherwise)
+    except OSError as problem:
+        raise _not_served(asked, problem) from problem
 
 
 def _serve(application: Application, asked: int, otherwise: list[int]) -> HttpServer:

@@ -145,7 +145,7 @@ class Sandbox(_Desk):
         self.broker = Broker(self.registry, folder / "broker", **options)
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="broker")
-        self.port = 0
+        self.port = self.wss_port = 0
         self._sweep = patch.object(limits, "SWEEP_SECONDS", sweep)
 
     def __enter__(self) -> Self:
@@ -153,6 +153,7 @@ class Sandbox(_Desk):
         self._sweep.start()
         self._thread.start()
         self.port = self.run(self.broker.start(ports=(0,)))
+        self.wss_port = self.run(self.broker.start_wss())
         return self
 
     def __exit__(self, *_: object) -> None:

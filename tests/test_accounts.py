@@ -11,8 +11,11 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import boto3
+import broker_websocket
 import pytest
 from botocore.exceptions import ClientError
+from broker_websocket import TlsWebSocketClient, upgrade
+from broker_wire import client_context
 from classes import ClassSandbox, start
 
 from helpers import button, certificate, policy, thing
@@ -259,6 +262,33 @@ def test_the_list_stays_its_owners(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
     accounts.write(file, [accounts.create("ada", [])])
     assert given == [owner]
+
+
+def test_a_web_socket_opens_the_account_of_its_key(
+    room: ClassSandbox, ada_key: str, zoe_key: str
+) -> None:
+    about = HttpLine(room.url, ada_key).read("about")
+    assert isinstance(about, dict)
+    context, port = client_context(Path(about["ca_file"]), None, None), about["wss_port"]
+
+    def page(key: str) -> TlsWebSocketClient:
+        host = f"localhost:{port}"
+        return TlsWebSocketClient(
+            context, port, upgrade(broker_websocket.signed(host, key=key), Host=host)
+        )
+
+    with page(ada_key) as ada, page(zoe_key) as zoe:
+        for each in (ada, zoe):
+            each.connect("page")
+            each.subscribe("same/topic", qos=0)
+        zoe.publish("same/topic", b"zoe's", qos=0)
+        ada.publish("same/topic", b"ada's", qos=0)
+        for each, own in ((ada, b"ada's"), (zoe, b"zoe's")):
+            found = each.read()
+            assert found is not None
+            assert found[1].endswith(own)
+    with page("CLASS0000") as nobody:
+        assert nobody.frames.answer.startswith("HTTP/1.1 403")
 
 
 def test_the_list_of_members_is_private_and_checked(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def test_it_prints_one_line_and_ends_when_told(folder: Path, ending: signal.Sign
         "account",
         "pid",
         "version",
+        "wss_port",
     }
     assert (said["region"], said["account"]) == ("eu-west-1", "123456789012")
     assert said["pid"] == running.pid
@@ -66,7 +67,7 @@ def test_it_listens_on_loopback_only(aws: Account) -> None:
         for each in psutil.Process(conftest.pid(aws)).net_connections()
         if each.status == psutil.CONN_LISTEN
     ]
-    assert len(listening) == 2
+    assert len(listening) == 3  # AWS's API, MQTT, and MQTT over WebSocket
     assert set(listening) == {"127.0.0.1"}
 
 
@@ -101,6 +102,7 @@ def test_it_comes_back_at_the_same_place(folder: Path) -> None:
     second = process.find_or_start(folder)
     assert second.pid != first.pid
     assert (second.endpoint_url, second.mqtt_port) == (first.endpoint_url, first.mqtt_port)
+    assert second.wss_port == first.wss_port > 0
     assert second.ca_file == first.ca_file
 
 
@@ -222,7 +224,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         process.find_or_start(tmp_path / "file" / "state")
 
 
-@pytest.mark.parametrize("option", ["--port", "--mqtt-port"])
+@pytest.mark.parametrize("option", ["--port", "--mqtt-port", "--wss-port"])
 def test_a_port_that_is_named_and_taken_is_an_error(folder: Path, option: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

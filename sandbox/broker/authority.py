@@ -10,7 +10,7 @@ from functools import partial
 
 import iot_policy as policy
 from iot_policy.patterns import Context
-from sandbox.broker.link import Peer
+from sandbox.broker.link import Peer, Signer
 from sandbox.mqtt import limits
 from sandbox.mqtt.packets import (
     V5,
@@ -49,9 +49,9 @@ class Authority:
         self._unreadable = ""
 
     @property
-    def certificate_id(self) -> str:
+    def principal_id(self) -> str:
         """The id of the certificate that it decides for."""
-        return self._certificate.certificate_id
+        return self._certificate.principal_id
 
     @property
     def active(self) -> bool:
@@ -64,8 +64,7 @@ class Authority:
         if status != "ACTIVE":
             raise RefusedError(
                 ReasonCode.NOT_AUTHORIZED,
-                f"certificate {self.certificate_id[:8]}… is {status}: "
-                "only an ACTIVE one may connect",
+                f"certificate {self.principal_id[:8]}… is {status}: only an ACTIVE one may connect",
                 action="iot:Connect",
                 resource=self._certificate.arn,
                 problem=f"certificate {status}",
@@ -117,13 +116,7 @@ class Authority:
 
     def unanswered(self, action: str, resource: str, service: str) -> RefusedError:
         """Return what to record of a request that AWS IoT's *service* would act on."""
-        return RefusedError(
-            ReasonCode.SUCCESS,
-            f"the sandbox has no {service}: this is allowed, and nothing comes of it",
-            action=action,
-            resource=_arn(self._certificate, resource),
-            problem="UNANSWERED",
-        )
+        return _unanswered(action, _arn(self._certificate, resource), service)
 
     def _read_policies(self) -> None:
         # The revision first: after a change meanwhile, the next decision reads them again.
@@ -145,15 +138,49 @@ class Authority:
         return policy.Request(action, _arn(self._certificate, resource), self._context)
 
 
+class AccountAuthority(Authority):
+    """Decides for a connection that is signed with the account's own credentials.
+
+    On AWS their IAM policies decide. Those of the sandbox may do all; what AWS IoT refuses to
+    everybody is refused to them, too.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/iam-policies.html
+    """
+
+    active = True
+
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
+
+    @property
+    def principal_id(self) -> str:
+        """The access key id that it decides for."""
+        return self._signer.principal_id
+
+    def check_certificate(self) -> None:
+        """Do nothing: there is no certificate."""
+
+    def check_connection(self) -> None:
+        """Do nothing: it may be."""
+
+    def allows(self, action: str, resource: str) -> bool:
+        """Return True."""
+        return True
+
+    def unanswered(self, action: str, resource: str, service: str) -> RefusedError:
+        """Return what to record of a request that AWS IoT's *service* would act on."""
+        return _unanswered(action, _arn(self._signer, resource), service)
+
+
 def admit(
-    packet: Connect, registry: Registry, certificate: RegisteredCertificate, peer: Peer
+    packet: Connect, registry: Registry, principal: RegisteredCertificate | Signer, peer: Peer
 ) -> Authority:
     """Check a CONNECT: the certificate first, then what is asked, then the policies.
 
     Args:
         packet: Gets a client id from the broker if it has none.
         registry: Says what the certificate may do.
-        certificate: The one that the client has proven to hold.
+        principal: The certificate that the client has proven to hold, or who has signed for it.
         peer: Where the client comes from, and which host it asked for.
 
     Returns:
@@ -166,6 +193,21 @@ def admit(
     """
     if not packet.client_id:
         packet.client_id, packet.assigned = _assigned_id(packet), True
+    if isinstance(principal, Signer):
+        authority: Authority = AccountAuthority(principal)
+    else:
+        authority = _by_policies(packet, registry, principal, peer)
+    authority.check_certificate()
+    _check_connect(packet)
+    authority.check_connection()
+    if packet.will:
+        check_message(packet.will, authority)
+    return authority
+
+
+def _by_policies(
+    packet: Connect, registry: Registry, certificate: RegisteredCertificate, peer: Peer
+) -> Authority:
     will = packet.will
     attributes = ["LastWill"] if will else []
     if not packet.clean_start:
@@ -180,13 +222,7 @@ def admit(
         connect_attributes=attributes,
         last_will_topic=_arn(certificate, f"topic/{will.topic}") if will else None,
     )
-    authority = Authority(registry, certificate, packet.client_id, context_of)
-    authority.check_certificate()
-    _check_connect(packet)
-    authority.check_connection()
-    if will:
-        check_message(will, authority)
-    return authority
+    return Authority(registry, certificate, packet.client_id, context_of)
 
 
 def check_message(message: Publish, authority: Authority) -> None:
@@ -271,5 +307,15 @@ def _assigned_id(packet: Connect) -> str:
     return f"$GEN/{uuid.uuid4()}"
 
 
-def _arn(certificate: RegisteredCertificate, resource: str) -> str:
-    return policy.arn(certificate.region, certificate.account, resource)
+def _unanswered(action: str, resource: str, service: str) -> RefusedError:
+    return RefusedError(
+        ReasonCode.SUCCESS,
+        f"the sandbox has no {service}: this is allowed, and nothing comes of it",
+        action=action,
+        resource=resource,
+        problem="UNANSWERED",
+    )
+
+
+def _arn(principal: RegisteredCertificate | Signer, resource: str) -> str:
+    return policy.arn(principal.region, principal.account, resource)

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 from sandbox.broker.authority import admit
 from sandbox.broker.client import Client
-from sandbox.broker.link import Link, Peer
+from sandbox.broker.link import Link, Peer, Signer
 from sandbox.broker.refusals import NOT_REGISTERED, REGISTER_IT, Refusals
 from sandbox.broker.sessions import Endpoints
 from sandbox.mqtt import encoder, limits
 from sandbox.mqtt.decoder import decode, frames
-from sandbox.mqtt.packets import V311, Connect, Publish, ReasonCode, RefusedError
+from sandbox.mqtt.packets import V311, Connect, Disconnect, Publish, ReasonCode, RefusedError
 from sandbox.registry import RegisteredCertificate, Registry
 
 
@@ -73,18 +73,18 @@ class Connection:
         """Who the peer is, once its CONNECT is admitted."""
         self._services = services
         self._peer: Peer | None = None
-        self._certificate: RegisteredCertificate | None = None
+        self._principal: RegisteredCertificate | Signer | None = None
         self._buffer = bytearray()
         self._version = V311
         self._client_id = ""
         self._accepted = self._heard = time.monotonic()
 
     def opened(self, peer: Peer) -> None:
-        """Look up the certificate that the peer holds."""
-        self._peer = peer
+        """Take note of who has signed for the peer, or look up the certificate that it holds."""
+        self._peer, self._principal = peer, peer.signer
         if peer.certificate_id:
-            self._certificate = self._services.registry.certificate(peer.certificate_id)
-        if self._certificate is None:
+            self._principal = self._services.registry.certificate(peer.certificate_id)
+        if self._principal is None:
             self.refuse(
                 RefusedError(
                     ReasonCode.NOT_AUTHORIZED, f"{NOT_REGISTERED}: {REGISTER_IT}", action="TLS"
@@ -125,6 +125,14 @@ class Connection:
         if self.client:
             self.client.leave()
 
+    def signed_off(self) -> None:
+        """Part with the peer as after a DISCONNECT: its will does not go out.
+
+        Source: https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
+        """
+        if self.client:
+            self.client.handle(Disconnect(ReasonCode.SUCCESS, {}))
+
     def closed(self) -> None:
         """Part with the peer, whether it said good-bye or not."""
         self._services.connections.discard(self)
@@ -132,7 +140,7 @@ class Connection:
 
     def record_refusal(self, error: RefusedError) -> None:
         """Log a refusal, and keep it for the account."""
-        self._services.refusals.record(error, self._client_id, self._certificate)
+        self._services.refusals.record(error, self._client_id, self._principal)
 
     def refuse(self, error: RefusedError) -> None:
         """Record a refusal and end the connection."""
@@ -145,7 +153,7 @@ class Connection:
         if self.client:
             self.client.end(error)
             return
-        if self._certificate:
+        if self._principal:
             words = error.reason[: limits.REASON_CHARACTERS]
             self.link.send(encoder.connack_refused(self._version, error.code, words))
         self.link.hang_up()
@@ -164,14 +172,14 @@ class Connection:
             self.refuse(error)
 
     def _connect(self, packet: Connect) -> None:
-        assert self._peer and self._certificate
-        certificate, services = self._certificate, self._services
+        assert self._peer and self._principal
+        principal, services = self._principal, self._services
         self._version, self._client_id = packet.version, packet.client_id
-        authority = admit(packet, services.registry, certificate, self._peer)
+        authority = admit(packet, services.registry, principal, self._peer)
         self._client_id = packet.client_id
-        endpoint = services.endpoints.of(certificate.account, certificate.region)
+        endpoint = services.endpoints.of(principal.account, principal.region)
         session, present = endpoint.open_session(
-            packet.client_id, certificate.certificate_id, clean=packet.clean_start
+            packet.client_id, principal.principal_id, clean=packet.clean_start
         )
         self.client = Client(self.link, self.record_refusal, packet, authority, endpoint, session)
         self.client.welcome(packet, session_present=present)

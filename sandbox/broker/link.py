@@ -14,6 +14,21 @@ from sandbox.mqtt.packets import RefusedError
 
 
 @dataclass(frozen=True)
+class Signer:
+    """Whose credentials have signed a connection, and where it goes with them."""
+
+    access_key: str
+    """The access key id."""
+    account: str
+    region: str
+
+    @property
+    def principal_id(self) -> str:
+        """What AWS IoT knows the peer by: without a certificate, its credentials."""
+        return self.access_key
+
+
+@dataclass(frozen=True)
 class Peer:
     """What a link knows of the other end."""
 
@@ -23,10 +38,12 @@ class Peer:
     """The id of the certificate that it has proven to hold, registered or not."""
     server_name: str
     """The host that it asked for."""
+    signer: Signer | None = None
+    """Who has signed for it, where a signature is asked for in place of a certificate."""
 
 
 class Link(Protocol):
-    """Carries bytes between a connection and its peer: TLS over TCP, or memory."""
+    """Carries bytes between a connection and its peer: TLS over TCP, a WebSocket, or memory."""
 
     @property
     def writable(self) -> bool:
@@ -49,7 +66,8 @@ class Link(Protocol):
 class LinkHandler(Protocol):
     """What a link calls: first :meth:`opened` or :meth:`failed`, last :meth:`closed`.
 
-    Whatever ends a link, one of :meth:`failed`, :meth:`left` and :meth:`closed` says so at once.
+    Whatever ends a link, one of :meth:`failed`, :meth:`left`, :meth:`signed_off` and :meth:`closed`
+    says so at once.
     """
 
     def opened(self, peer: Peer) -> None:
@@ -66,6 +84,9 @@ class LinkHandler(Protocol):
 
     def left(self) -> None:
         """Part with the peer: it has said good-bye, and the link hangs up next."""
+
+    def signed_off(self) -> None:
+        """Part with a peer that has disconnected by the link's own means; it hangs up next."""
 
     def closed(self) -> None:
         """Clean up: the link is gone."""

@@ -4,6 +4,7 @@ import logging
 from collections import defaultdict, deque
 from datetime import UTC, datetime
 
+from sandbox.broker.link import Signer
 from sandbox.line import Refusal
 from sandbox.mqtt import limits
 from sandbox.mqtt.packets import RefusedError
@@ -23,13 +24,16 @@ class Refusals:
         )
 
     def record(
-        self, error: RefusedError, client_id: str, certificate: RegisteredCertificate | None
+        self,
+        error: RefusedError,
+        client_id: str,
+        principal: RegisteredCertificate | Signer | None,
     ) -> None:
         """Log a refusal, and keep it if the account is known."""
         refusal = Refusal(
             datetime.now(UTC),
             client_id[: limits.CLIENT_ID_BYTES],
-            certificate.certificate_id[:8] if certificate else "",
+            principal.principal_id[:8] if isinstance(principal, RegisteredCertificate) else "",
             error.action,
             error.resource,
             error.verdict,
@@ -37,8 +41,8 @@ class Refusals:
             error.explanation,
             error.problem,
         )
-        if certificate:
-            self._kept[certificate.account].append(refusal)
+        if principal:
+            self._kept[principal.account].append(refusal)
         _log.warning("%s", _one_line(str(refusal)))
 
     def of(self, account: str) -> list[Refusal]:

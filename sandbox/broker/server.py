@@ -3,18 +3,23 @@
 import asyncio
 import ipaddress
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from sandbox.broker.by_http import Publisher
 from sandbox.broker.connection import Services
+from sandbox.broker.link import Link
 from sandbox.broker.services import Answer, Done, ShadowService, Work
+from sandbox.broker.signature import AccountOf
 from sandbox.broker.tls import TlsLink, Trust
+from sandbox.broker.websocket import WebSocketLink
 from sandbox.line import Refusal
 from sandbox.mqtt import limits
 from sandbox.mqtt.packets import Publish, ReasonCode, RefusedError
+from sandbox.process import ACCOUNT
 from sandbox.registry import Registry
 
 _STOP_SECONDS = 1.0
@@ -24,10 +29,14 @@ _STOP_SECONDS = 1.0
 class Broker(Publisher):
     """Serves devices over MQTT 3.1.1 and 5, with the registry's certificates and policies.
 
+    Beside devices with certificates on one port, it serves programs with credentials on another,
+    over WebSocket: what AWS IoT has on 443.
+
     Args:
         registry: Read at each decision; a change that it is told of takes effect at once.
         state_dir: Where the broker's certificate authority is kept between runs.
         connect_seconds: How long a client may take from its TCP connection to its CONNECT.
+        account_of: Returns the account that an access key id opens.
 
     Source: https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
     """
@@ -38,12 +47,14 @@ class Broker(Publisher):
         state_dir: Path,
         *,
         connect_seconds: float = limits.CONNECT_SECONDS,
+        account_of: AccountOf = lambda access_key: ACCOUNT,
     ) -> None:
         super().__init__()
         self._services = Services(registry, connect_seconds)
         self._trust = Trust(registry, state_dir)
+        self._account_of = account_of
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._sweeper: asyncio.TimerHandle | None = None
         self._worker = ThreadPoolExecutor(1, "shadows")
 
@@ -81,22 +92,32 @@ class Broker(Publisher):
             OSError: none of *ports* is free; it is that of the last.
             ValueError: *host* is not a loopback address.
         """
-        if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
-            raise ValueError(f"the sandbox's broker listens on loopback only, not on {host}")
         self._loop = asyncio.get_running_loop()
         # Before anyone waits: reading a thousand certificates takes OpenSSL a tenth of a second.
         self._trust.context()
-        self._server = await self._listen(host, ports)
+        link = partial(TlsLink, self._trust.context, self._trust.peer, self._services.accept)
+        bound = await self._listen(link, host, ports)
         self._sweep()
-        bound: int = self._server.sockets[0].getsockname()[1]
         return bound
+
+    async def start_wss(self, host: str = "127.0.0.1", ports: Sequence[int] = (0,)) -> int:
+        """Serve MQTT over WebSocket as well; see :meth:`start`.
+
+        Source: https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
+        """
+
+        def accept(link: Link) -> WebSocketLink:
+            return WebSocketLink(link, self._services.accept, self._account_of)
+
+        link = partial(TlsLink, self._trust.open_context, self._trust.peer, accept)
+        return await self._listen(link, host, ports)
 
     async def stop(self) -> None:
         """Accept no more clients, say good-bye to those that are connected, and close."""
-        if self._server is None or self._sweeper is None:
-            return
-        self._server.close()
-        self._sweeper.cancel()
+        for server in self._servers:
+            server.close()
+        if self._sweeper:
+            self._sweeper.cancel()
         reason = RefusedError(ReasonCode.SERVER_SHUTTING_DOWN, "the sandbox stops")
         for connection in list(self._services.connections):
             connection.end(reason)
@@ -106,7 +127,7 @@ class Broker(Publisher):
         for connection in list(self._services.connections):
             connection.link.abort()
         self._worker.shutdown(wait=False)
-        self._server = self._sweeper = None
+        self._servers.clear()
 
     def deliver(self, account: str, region: str, message: Publish) -> None:
         """Deliver a message that has been checked. It may be called from any thread."""
@@ -127,19 +148,22 @@ class Broker(Publisher):
         loop = self._loop
         self._worker.submit(lambda: loop.call_soon_threadsafe(done, work()))
 
-    async def _listen(self, host: str, ports: Sequence[int]) -> asyncio.Server:
+    async def _listen(self, link: Callable[[], TlsLink], host: str, ports: Sequence[int]) -> int:
+        if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+            raise ValueError(f"the sandbox's broker listens on loopback only, not on {host}")
         listen = partial(
-            asyncio.get_running_loop().create_server,
-            lambda: TlsLink(self._trust, self._services.accept),
-            host,
-            backlog=limits.CONNECTIONS,
+            asyncio.get_running_loop().create_server, link, host, backlog=limits.CONNECTIONS
         )
-        for port in ports[:-1]:
-            try:
-                return await listen(port)
-            except OSError:
-                continue
-        return await listen(ports[-1])
+        *first, last = ports
+        for port in first:
+            with suppress(OSError):  # taken: the next one
+                server = await listen(port)
+                break
+        else:
+            server = await listen(last)
+        self._servers.append(server)
+        bound: int = server.sockets[0].getsockname()[1]
+        return bound
 
     def _sweep(self) -> None:
         # The next one is scheduled first: whatever happens in this one, the sweeps go on.

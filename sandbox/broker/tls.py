@@ -11,7 +11,7 @@ import ipaddress
 import socket
 import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -42,8 +42,21 @@ _arrivals = memoryview(bytearray(64 * 1024))
 class TlsLink(asyncio.BufferedProtocol):
     """The server's end of one TLS connection; see :class:`sandbox.broker.link.Link`."""
 
-    def __init__(self, trust: "Trust", accept: Accept) -> None:
-        self._trust = trust
+    def __init__(
+        self,
+        context: Callable[[], ssl.SSLContext],
+        peer: Callable[[ssl.SSLObject, str], Peer],
+        accept: Accept,
+    ) -> None:
+        """Set up the link; a connection begins with :meth:`connection_made`.
+
+        Args:
+            context: Returns the context for a handshake that begins now.
+            peer: Returns what a finished handshake has shown of a client at an address.
+            accept: Makes the handler.
+        """
+        self._context = context
+        self._peer = peer
         self._accept = accept
         self._handler: LinkHandler
         self._transport: asyncio.Transport
@@ -155,7 +168,7 @@ class TlsLink(asyncio.BufferedProtocol):
 
     def _handshake(self) -> bool:
         if self._tls is None:
-            context = self._trust.context()
+            context = self._context()
             self._tls = context.wrap_bio(self._from_peer, self._to_peer, server_side=True)
         try:
             self._tls.do_handshake()
@@ -164,7 +177,7 @@ class TlsLink(asyncio.BufferedProtocol):
         self._secured = True
         self._acknowledge()
         address = self._transport.get_extra_info("peername")[0]
-        self._handler.opened(self._trust.peer(self._tls, address))
+        self._handler.opened(self._peer(self._tls, address))
         return True
 
     def _acknowledge(self) -> None:
@@ -225,6 +238,7 @@ class Trust:
         write_whole(self._chain, ca.issue_cert(HOST).private_key_and_cert_chain_pem.bytes())
         self._anchored = self._without_anchors()
         self._successor: _Anchored | None = None
+        self._open = self._bare("http/1.1")
 
     def context(self) -> ssl.SSLContext:
         """Return the context for a handshake that begins now."""
@@ -254,18 +268,28 @@ class Trust:
             if self._successor.ids >= self._pems.keys():
                 self._anchored, self._successor = self._successor, None
 
+    def open_context(self) -> ssl.SSLContext:
+        """Return the context for a handshake on a port that asks for no certificate."""
+        if self._open.session_stats()["number"] > _HANDSHAKES_REMEMBERED:
+            self._open = self._bare("http/1.1")
+        return self._open
+
     def _without_anchors(self) -> "_Anchored":
+        context = self._bare("x-amzn-mqtt-ca")
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        return _Anchored(context)
+
+    def _bare(self, *protocols: str) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self._chain)
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         # A ticket would outlive the context, and what is remembered with it.
         context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
         context.num_tickets = 0
         context.sni_callback = self._take_name
-        context.set_alpn_protocols(["x-amzn-mqtt-ca"])
-        return _Anchored(context)
+        context.set_alpn_protocols(protocols)
+        return context
 
     def _take_name(self, tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> int | None:
         if name is None or _is_address(name):
@@ -306,7 +330,7 @@ def explain(error: ssl.SSLError) -> str:
     return _REASONS.get(reason, f"the TLS handshake failed: {reason.replace('_', ' ').lower()}")
 
 
-_NOT_TLS = "this port speaks MQTT over TLS only: connect with TLS and the device's certificate"
+_NOT_TLS = "this port speaks TLS only: connect with TLS and, for MQTT, the device's certificate"
 _CA_UNKNOWN = "the client does not trust this broker: give it the sandbox's ca_file as root CA"
 _REASONS = {
     "PEER_DID_NOT_RETURN_A_CERTIFICATE": (

@@ -1,0 +1,178 @@
+"""MQTT over WebSocket: a link on a link. wsproto has the protocol; this asks who may come.
+
+What follows the upgrade is MQTT's stream of bytes, cut into binary frames as the client likes.
+
+Sources: https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html#mqtt-ws and section 6 of
+https://docs.oasis-open.org/mqtt/mqtt/v3.1.1/os/mqtt-v3.1.1-os.html
+"""
+
+import json
+from dataclasses import replace
+from http import HTTPStatus
+
+from wsproto import ConnectionType, WSConnection
+from wsproto.connection import ConnectionState
+from wsproto.events import (
+    AcceptConnection,
+    BytesMessage,
+    CloseConnection,
+    Event,
+    Message,
+    Ping,
+    RejectConnection,
+    RejectData,
+    Request,
+)
+from wsproto.frame_protocol import CloseReason
+from wsproto.utilities import RemoteProtocolError
+
+from sandbox.broker.link import Accept, Link, Peer
+from sandbox.broker.signature import AccountOf, signer_of
+from sandbox.front_door import is_here
+from sandbox.mqtt.packets import ReasonCode, RefusedError
+
+PATH = "/mqtt"
+SUBPROTOCOL = "mqtt"
+_ONLY = (
+    "this port takes MQTT over WebSocket (GET /mqtt) alone; a device with a certificate goes to "
+    "the MQTT port, and in place of HTTPS publish the sandbox has iot-data's Publish"
+)
+
+
+class WebSocketLink:
+    """Carries MQTT in a WebSocket over another link; see :mod:`sandbox.broker.link`.
+
+    To the link below it is the handler, and to the connection it is the link.
+    """
+
+    def __init__(self, below: Link, accept: Accept, account_of: AccountOf) -> None:
+        self._below = below
+        self._account_of = account_of
+        self._socket = WSConnection(ConnectionType.SERVER)
+        self._peer: Peer | None = None
+        # From here on it counts as a connection, and has its time like any other.
+        self._handler = accept(self)
+
+    @property
+    def writable(self) -> bool:
+        """Whether the peer keeps up with what it is sent."""
+        return self._below.writable
+
+    @property
+    def closing(self) -> bool:
+        """Whether the link is hung up."""
+        return self._below.closing
+
+    def send(self, data: bytes) -> None:
+        """Send *data* as one frame."""
+        self._below.send(self._socket.send(BytesMessage(data)))
+
+    def hang_up(self) -> None:
+        """Send what waits, then a Close frame, and hang up below."""
+        self._close(CloseReason.NORMAL_CLOSURE)
+
+    def abort(self) -> None:
+        """Close at once; what waits is lost."""
+        self._below.abort()
+
+    def opened(self, peer: Peer) -> None:
+        """Wait for the upgrade: it says who signs for *peer*."""
+        self._peer = peer
+
+    def failed(self, error: RefusedError) -> None:
+        """Pass on why the link can be used no more."""
+        self._handler.failed(error)
+
+    def received(self, data: bytes) -> None:
+        """Act on what comes: the upgrade first, then frames."""
+        try:
+            self._socket.receive_data(data)
+            for event in self._socket.events():
+                self._act(event)
+                if self.closing:
+                    return
+        except RefusedError as error:
+            self._refuse(error)
+        except (RemoteProtocolError, UnicodeError) as error:  # UnicodeError: of a header
+            self._refuse(_breach(f"{error}: {_ONLY}"))
+
+    def caught_up(self) -> None:
+        """Pass on that the link is writable again."""
+        self._handler.caught_up()
+
+    def left(self) -> None:
+        """Pass on that the peer has gone without a Close frame."""
+        self._handler.left()
+
+    def signed_off(self) -> None:
+        """Pass on that the link below has said good-bye for the peer."""
+        self._handler.signed_off()
+
+    def closed(self) -> None:
+        """Pass on that the link is gone."""
+        self._handler.closed()
+
+    def _act(self, event: Event) -> None:
+        if isinstance(event, BytesMessage):
+            if event.data:  # an empty frame is no sign of life
+                self._handler.received(bytes(event.data))
+        elif isinstance(event, Ping):
+            self._below.send(self._socket.send(event.response()))
+        elif isinstance(event, Request):
+            self._upgrade(event)
+        elif isinstance(event, CloseConnection):
+            self._part(event)
+        elif isinstance(event, Message):
+            raise _breach("a text frame: MQTT comes in binary ones")
+
+    def _upgrade(self, request: Request) -> None:
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in request.extra_headers
+        }
+        headers["host"] = request.host
+        origin = headers.get("origin")
+        if origin is not None and not is_here(origin.partition("://")[2]):
+            raise RefusedError(
+                ReasonCode.NOT_AUTHORIZED,
+                "the sandbox answers no web page of another host",
+                action="WebSocket",
+            )
+        if request.target.partition("?")[0] != PATH:
+            raise _breach(_ONLY)
+        if SUBPROTOCOL not in request.subprotocols:
+            raise _breach(f"the client asks for no subprotocol {SUBPROTOCOL}")
+        assert self._peer
+        signer = signer_of(request.target, headers, self._account_of)
+        self._below.send(self._socket.send(AcceptConnection(subprotocol=SUBPROTOCOL)))
+        self._handler.opened(replace(self._peer, signer=signer))
+
+    def _part(self, event: CloseConnection) -> None:
+        if self._socket.state is not ConnectionState.REMOTE_CLOSING:
+            raise _breach(event.reason or "no WebSocket frame")
+        self._handler.signed_off()
+        self._close(CloseReason.NORMAL_CLOSURE)
+
+    def _refuse(self, error: RefusedError) -> None:
+        """Record a refusal, tell the peer, and hang up."""
+        self._handler.failed(error)
+        if self._socket.state is ConnectionState.CONNECTING:
+            refused = error.code == ReasonCode.NOT_AUTHORIZED
+            status = HTTPStatus.FORBIDDEN if refused else HTTPStatus.BAD_REQUEST
+            body = json.dumps({"message": error.reason}).encode()
+            headers = [
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(body)).encode()),
+                (b"connection", b"close"),
+            ]
+            for part in (RejectConnection(status, headers, has_body=True), RejectData(body)):
+                self._below.send(self._socket.send(part))
+        self._close(CloseReason.PROTOCOL_ERROR)
+
+    def _close(self, code: CloseReason) -> None:
+        if self._socket.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
+            self._below.send(self._socket.send(CloseConnection(code)))
+        self._below.hang_up()
+
+
+def _breach(reason: str) -> RefusedError:
+    return RefusedError(ReasonCode.PROTOCOL_ERROR, reason, action="WebSocket")
