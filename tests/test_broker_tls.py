@@ -8,6 +8,7 @@ import time
 
 import pytest
 from broker_support import Sandbox, eventually
+from broker_websocket import TlsWebSocketClient
 from broker_wire import RawClient, client_context
 
 from iot_policy import document, statement
@@ -123,6 +124,71 @@ def test_a_client_without_a_certificate_is_refused(sandbox):
     assert eventually(lambda: len(sandbox.log.lines) == 1)
     assert "showed no certificate" in sandbox.log.lines[0]
     sandbox.check_honest(honest)
+
+
+@pytest.mark.parametrize(
+    "offered", [["x-amzn-mqtt-ca"], ["h2", "x-amzn-mqtt-ca"], ["mqtt", "x-amzn-mqtt-ca"]]
+)
+def test_mqtt_with_a_certificate_is_asked_for_by_alpn(sandbox, offered):
+    context = context_of(sandbox.registered())
+    context.set_alpn_protocols(offered)
+    with RawClient(context, sandbox.port) as client:
+        assert client.socket.selected_alpn_protocol() == "x-amzn-mqtt-ca"
+        assert client.connect("button") == (0x20, b"\0\0")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("proven", [True, False])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("mqtt", "the sandbox has no authorizers"), ("x-amzn-http-ca", "HTTPS publish")],
+)
+def test_what_else_aws_has_behind_alpn_is_refused_by_name(sandbox, name, reason, proven, version):
+    device = sandbox.registered()
+    context = context_of(device) if proven else client_context(device.ca, None, None)
+    context.set_alpn_protocols([name])
+    context.maximum_version = version
+    with pytest.raises(REFUSALS), RawClient(context, sandbox.port) as client:
+        if client.connect("button") is None:
+            raise ConnectionError
+    assert eventually(lambda: len(sandbox.log.lines) == 1)
+    assert reason in sandbox.log.lines[0]
+    sandbox.check_honest(device)
+
+
+def test_a_web_socket_shows_no_certificate(sandbox):
+    bare = client_context(sandbox.broker.ca_file, None, None)
+    bare.set_alpn_protocols(["http/1.1"])
+    with TlsWebSocketClient(bare, sandbox.wss_port) as client:
+        assert client.socket.selected_alpn_protocol() == "http/1.1"
+        assert client.connect("page") == (0x20, b"\0\0")
+    assert not sandbox.log.lines
+
+
+@pytest.mark.parametrize("host", [None, "127.0.0.1"])
+def test_a_web_socket_names_its_host_in_tls_too(sandbox, host):
+    bare = client_context(sandbox.broker.ca_file, None, None)
+    bare.check_hostname = False
+    with pytest.raises(ssl.SSLError, match="unrecognized name"):
+        RawClient(bare, sandbox.wss_port, host=host)
+    assert eventually(lambda: len(sandbox.log.lines) == 1)
+
+
+def test_a_slow_upgrade_is_cut(sandbox):
+    bare = client_context(sandbox.broker.ca_file, None, None)
+    start = time.monotonic()
+    with RawClient(bare, sandbox.wss_port) as client:
+        client.send(b"GET /mqtt HTTP/1.1\r\n")
+        assert client.receive() == b""
+        assert 0.4 < time.monotonic() - start < 2.5
+    assert "no CONNECT within 0.5 seconds" in sandbox.log.lines[0]
+
+
+def test_whoever_has_a_certificate_is_told_of_the_other_port(sandbox):
+    device = sandbox.registered()
+    with RawClient(context_of(device), sandbox.wss_port) as client:
+        assert client.connect("button") is not None  # HTTP's 400
+    assert "a device with a certificate goes to the MQTT port" in sandbox.log.lines[0]
 
 
 def test_a_client_that_does_not_know_the_authority(sandbox):

@@ -25,6 +25,18 @@ from sandbox.mqtt import limits
 from sandbox.mqtt.packets import ReasonCode, RefusedError
 from sandbox.registry import Registry
 
+MQTT_ALPN = "x-amzn-mqtt-ca"
+"""MQTT with a certificate, to one who says so by ALPN: AWS asks for that on port 443.
+
+Source: https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
+"""
+_NOT_HERE = {
+    "mqtt": "ALPN mqtt asks for custom authentication, and the sandbox has no authorizers: "
+    f"ask for {MQTT_ALPN}, or for nothing, with a certificate",
+    "x-amzn-http-ca": "ALPN x-amzn-http-ca asks for HTTPS publish, which the sandbox has not: "
+    "publish by MQTT, or by iot-data's Publish",
+}
+"""What AWS has behind the other names."""
 HOST = "localhost"
 """The name that clients know the broker by."""
 _HANDSHAKES_REMEMBERED = 1000
@@ -141,10 +153,7 @@ class TlsLink(asyncio.BufferedProtocol):
         except ssl.SSLZeroReturnError:
             self._leave()
         except ssl.SSLError as error:
-            self._handler.failed(
-                RefusedError(ReasonCode.PROTOCOL_ERROR, explain(error), action="TLS")
-            )
-            self.hang_up()
+            self._fail(self._not_here() or explain(error))
         finally:
             self._reading = False
         self._flush()
@@ -176,9 +185,20 @@ class TlsLink(asyncio.BufferedProtocol):
             self._flush_records()
         self._secured = True
         self._acknowledge()
+        if absent := self._not_here():
+            self._fail(absent)
+            return False
         address = self._transport.get_extra_info("peername")[0]
         self._handler.opened(self._peer(self._tls, address))
         return True
+
+    def _not_here(self) -> str:
+        """Return why the protocol that the client has asked for by ALPN is not to be had."""
+        return _NOT_HERE.get(self._tls.selected_alpn_protocol() or "", "") if self._tls else ""
+
+    def _fail(self, reason: str) -> None:
+        self._handler.failed(RefusedError(ReasonCode.PROTOCOL_ERROR, reason, action="TLS"))
+        self.hang_up()
 
     def _acknowledge(self) -> None:
         # Most clients send no CONNECT before TCP acknowledges the last packet of the handshake, and
@@ -275,7 +295,7 @@ class Trust:
         return self._open
 
     def _without_anchors(self) -> "_Anchored":
-        context = self._bare("x-amzn-mqtt-ca")
+        context = self._bare(MQTT_ALPN, *_NOT_HERE)
         context.verify_mode = ssl.CERT_REQUIRED
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         return _Anchored(context)
