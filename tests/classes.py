@@ -1,8 +1,6 @@
 """A class's sandbox for tests: real, with members whose accounts can be opened."""
 
-import json
 import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,9 +42,5 @@ def start(folder: Path) -> ClassSandbox:
     """Start a class's sandbox in *folder*, with nobody in the class yet."""
     file = folder / "members.json"
     accounts.write(file, [])
-    command = [sys.executable, "-m", "sandbox", "--state-dir", str(folder / "state")]
-    serving = subprocess.Popen(
-        [*command, "--members", str(file)], cwd=process.PROJECT, stdout=subprocess.PIPE, text=True
-    )
-    assert serving.stdout
-    return ClassSandbox(json.loads(serving.stdout.readline())["endpoint_url"], file, serving)
+    serving, here = process.start_with_members(folder, file)
+    return ClassSandbox(here.endpoint_url, file, serving)

@@ -1,6 +1,5 @@
 """Start, watch and end the two processes that a class needs: the sandbox and the hub."""
 
-import json
 import os
 import signal
 import socket
@@ -14,7 +13,8 @@ from pathlib import Path
 from types import TracebackType
 
 from helpers.errors import LessonError
-from sandbox.process import PROJECT, START_LOG, last_words
+from sandbox.errors import SandboxError
+from sandbox.process import PROJECT, last_words, start_with_members
 from workshop import processes
 from workshop.plan import Plan
 from workshop.processes import MARK
@@ -88,28 +88,14 @@ class Classroom:
         self._over = True
 
     def _start_sandbox(self) -> str:
-        folder = self._folder / "sandbox"
-        command = [sys.executable, "-m", "sandbox", "--state-dir", str(folder)]
-        command += ["--members", str(self._plan.members), "--owner", str(os.getpid())]
-        with (folder / START_LOG).open("w") as log:
-            self._sandbox = subprocess.Popen(
-                command,
-                cwd=PROJECT,
-                env=os.environ | {MARK: self._plan.folder},
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                start_new_session=True,  # Ctrl-C comes here alone; the rest is ended in order
+        try:
+            self._sandbox, here = start_with_members(
+                self._folder / "sandbox", Path(self._plan.members), **{MARK: self._plan.folder}
             )
-        assert self._sandbox.stdout
-        said = self._sandbox.stdout.readline()
-        if not said:
-            self._sandbox.wait()  # then it has said all
-            said = f"{last_words(folder / START_LOG)} (all of it: {folder / START_LOG})"
-            raise LessonError(f"The sandbox did not start: {said}")
-        about = json.loads(said)
-        Path(about["ca_file"]).chmod(0o644)  # what every device checks the broker against
-        return str(about["endpoint_url"])
+        except SandboxError as problem:
+            raise LessonError(str(problem)) from problem
+        Path(here.ca_file).chmod(0o644)  # what every device checks the broker against
+        return here.endpoint_url
 
     def _start_hub(self) -> None:
         hub_port, proxy_port = _free_ports(2)
