@@ -79,15 +79,15 @@ def answer(environ: dict[str, Any]) -> Response:
     except AwsError:
         raise
     except Exception as problem:
-        raise failure(environ, problem) from problem
+        what = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+        raise failure(what, problem) from problem
     # moto says that Amazon's server answers, which it does not; waitress then names itself, too.
     sent = {name: value for name, value in headers.items() if name.lower() != "server"}
     return Response(body, status, sent, mimetype="application/json")
 
 
-def failure(environ: dict[str, Any], problem: Exception) -> AwsError:
+def failure(what: str, problem: Exception) -> AwsError:
     """Log what nobody foresaw, and return the error that says so: it is the sandbox's fault."""
-    what = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
     _log.error("%s failed: %r", what, problem, exc_info=_log.isEnabledFor(logging.DEBUG))
     return AwsError(
         500, "InternalFailureException", f"The sandbox failed at {what}; its log says more."

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from moto.iot.models import iot_backends
 from werkzeug.wrappers import Response
 
 from sandbox import aws_api
@@ -39,7 +40,7 @@ class ControlPlane:
                 raises an error, OSError for one, if the change cannot be kept, and has then undone
                 it.
         """
-        pages = {"GET": readers, "POST": changers}
+        pages = {"GET": readers, "POST": {**changers, "empty": self._empty}}
         self._pages = {
             name: (method, page) for method, named in pages.items() for name, page in named.items()
         }
@@ -67,7 +68,7 @@ class ControlPlane:
         with self._one_at_a_time:
             response = aws_api.answer(environ)
             if environ["REQUEST_METHOD"] != "GET":
-                self._keep(environ)
+                self._keep(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}")
         return response
 
     def _page(self, path: str, asked: str) -> Response:
@@ -82,7 +83,17 @@ class ControlPlane:
         except ValueError as problem:
             raise AwsError(400, "InvalidRequestException", str(problem)) from problem
 
-    def _keep(self, environ: dict[str, Any]) -> None:
+    def _empty(self, account: str) -> object:
+        """Delete all that an account holds, at once; return whether it held anything.
+
+        The broker's next sweep cuts the devices that are connected.
+        """
+        with self._one_at_a_time:
+            held = iot_backends.pop(account, None)
+            self._keep("emptying an account")
+        return held is not None
+
+    def _keep(self, what: str) -> None:
         try:
             self._changed()
         except OSError as problem:
@@ -94,4 +105,4 @@ class ControlPlane:
                 "Make room, then try again.",
             ) from problem
         except Exception as problem:
-            raise aws_api.failure(environ, problem) from problem
+            raise aws_api.failure(what, problem) from problem

@@ -129,6 +129,7 @@ def test_an_account_number_in_a_header_opens_nothing(
         "latest/meta-data/iam/security-credentials/",
         "_sandbox/milestones/{other}",
         "_sandbox/forget/{other}",
+        "_sandbox/empty/{other}",
         "_sandbox/owner/1",
     ],
 )
@@ -154,6 +155,7 @@ def test_other_services_of_moto_are_closed(room: ClassSandbox, zoe_key: str, ser
         ("milestones", "GET"),
         ("passed", "POST"),
         ("forget", "POST"),
+        ("empty", "POST"),
         ("owner", "POST"),
     ],
 )
@@ -232,6 +234,18 @@ def test_the_teacher_sees_who_has_pressed_and_what_they_have_passed(
     assert reached(ada) >= {"not-hers"}  # a learner can only speak of themselves
     assert teachers.change(f"forget/{eve.number}") is True
     assert reached(eve) == set()
+
+
+def test_a_teacher_empties_one_account(room: ClassSandbox, zoe: Account) -> None:
+    """At once, and for good."""
+    eve, teachers = room.open("eve2"), HttpLine(room.url, room.member("boss", teacher=True).key)
+    wired(eve, "emptied")
+    thing.register(zoe.iot, "stays")
+    assert teachers.change(f"empty/{eve.number}") is True
+    assert eve.iot.list_things()["things"] == eve.iot.list_policies()["policies"] == []
+    assert thing.find(zoe.iot, "stays") is not None
+    saved = room.file.with_name("registry").read_bytes()
+    assert b"stays" in saved and b"emptied" not in saved
 
 
 def test_a_notebook_joins_the_class(
