@@ -66,7 +66,8 @@ def compare(
 
     Only requests that AWS IoT can see count: names that are well-formed and within its limits, and
     a client that connects under the name that it asks for. A certificate that the context says is
-    attached to a Thing counts as attached to that one alone, whose name the client id must be.
+    attached to a Thing counts as attached to that one alone, whose name the client id must be: or
+    not, where the two are known and differ. Then it is attached exclusively.
 
     Args:
         policies: A, as for :func:`iot_policy.decide`.

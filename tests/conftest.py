@@ -69,6 +69,11 @@ def pid(account: Account) -> int:
     return int(about["pid"])
 
 
+def levels(group: Any) -> int:
+    """How many groups are above one."""
+    return len(group["thingGroupMetadata"].get("rootToParentThingGroups", []))
+
+
 def reset(account: Account) -> None:
     """Delete what an account of a sandbox holds, by the calls that AWS has for it.
 
@@ -84,6 +89,10 @@ def reset(account: Account) -> None:
             iot.detach_policy(policyName=attached["policyName"], target=held["certificateArn"])
         iot.update_certificate(certificateId=held["certificateId"], newStatus="INACTIVE")
         iot.delete_certificate(certificateId=held["certificateId"])
+    names = [each["groupName"] for each in iot.list_thing_groups()["thingGroups"]]
+    groups = [iot.describe_thing_group(thingGroupName=name) for name in names]
+    for group in sorted(groups, key=levels, reverse=True):
+        iot.delete_thing_group(thingGroupName=group["thingGroupName"])
     for held in iot.list_policies()["policies"]:
         for version in iot.list_policy_versions(policyName=held["policyName"])["policyVersions"]:
             if not version["isDefaultVersion"]:
@@ -91,8 +100,6 @@ def reset(account: Account) -> None:
                     policyName=held["policyName"], policyVersionId=version["versionId"]
                 )
         iot.delete_policy(policyName=held["policyName"])
-    for held in iot.list_thing_groups()["thingGroups"]:
-        iot.delete_thing_group(thingGroupName=held["groupName"])
     account.line.change(f"forget/{account.number}")
 
 

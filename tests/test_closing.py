@@ -238,6 +238,59 @@ def attach(aws: Account, found: Certificate, links: list[Any]) -> None:
             aws.iot.attach_thing_principal(**link, principal=found.arn)
 
 
+def grouped(aws: Account, thing_name: str = "", policy_name: str = "", *, within: str = "") -> str:
+    """Make a group with a Thing in it and a policy attached, and return its name."""
+    name = f"group-{len(aws.iot.list_thing_groups()['thingGroups'])}"
+    parent = {"parentGroupName": within} if within else {}
+    arn = aws.iot.create_thing_group(thingGroupName=name, **parent)["thingGroupArn"]
+    if thing_name:
+        aws.iot.add_thing_to_thing_group(thingGroupName=name, thingName=thing_name)
+    if policy_name:
+        aws.iot.attach_policy(policyName=policy_name, target=arn)
+    return name
+
+
+def groups_left(aws: Account) -> list[str]:
+    return [each["groupName"] for each in aws.iot.list_thing_groups()["thingGroups"]]
+
+
+def test_groups_go_with_what_is_in_them_the_lowest_first(aws: Account) -> None:
+    bring_about(aws, frozenset(PARTS))
+    top = grouped(aws)
+    middle = grouped(aws, policy_name="rights", within=top)
+    lowest = grouped(aws, thing_name="button", within=middle)
+    alone = grouped(aws, thing_name="button", policy_name="rights")
+    removed = [name for kind, name in closing.clean_up(aws) if kind == "thing group"]
+    assert removed[:2] == [lowest, middle]
+    assert {*removed[2:]} == {top, alone}
+    assert groups_left(aws) == []
+    assert everything(aws) == ([], [], [], [])
+
+
+@pytest.mark.parametrize("what", [{"thing_name": "button-2"}, {"policy_name": "rights-2"}, {}])
+def test_a_group_that_holds_anothers_or_nothing_is_left(
+    aws: Account, stranger: Any, what: dict[str, str]
+) -> None:
+    bring_about(aws, frozenset({"thing", "policy"}))
+    stranger.create_thing(thingName="button-2")
+    stranger.create_policy(policyName="rights-2", policyDocument=policy.to_json(RIGHTS))
+    theirs = grouped(aws, within=(above := grouped(aws)), **what)
+    if what:  # ours in it does not make it ours, nor the group above it
+        grouped(aws, "button", "rights", within=theirs)
+        aws.iot.attach_policy(policyName="rights", target=aws.arn("thinggroup", above))
+    closing.clean_up(aws)
+    assert groups_left(aws) == [above, theirs]
+    assert everything(aws)[:2] == (["button-2"], ["rights-2"])
+
+
+def test_in_a_real_account_no_group_is_asked_for(aws: Account) -> None:
+    """The lesson's own client makes none there, and its IAM policy lets it list none."""
+    bring_about(aws, frozenset({"thing"}))
+    grouped(aws, "button")
+    assert closing.inventory(aws).groups
+    assert closing.inventory(replace(aws, shared=True)).groups == ()
+
+
 def test_a_policy_of_theirs_is_not_put_out_of_force(aws: Account) -> None:
     aws.iot.create_policy(policyName="rights", policyDocument=policy.to_json(RIGHTS))
     with pytest.raises(Exception, match="the lesson did not make"):

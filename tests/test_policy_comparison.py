@@ -455,6 +455,20 @@ def test_a_certificate_without_a_thing_has_none_of_its_values():
     assert compared(ours, [], context={f"{THING}IsAttached": "true"}).verdict == "NOT_SHOWN"
 
 
+@pytest.mark.parametrize(
+    ("operator", "verdict"),
+    [("Bool", "WITHIN"), ("Null", "NOT_WITHIN"), ("BoolIfExists", "NOT_WITHIN")],
+)
+def test_a_key_or_variable_that_aws_does_not_document_never_has_a_value(operator, verdict):
+    """It depends on nothing then: a witness, or a proof that there is none."""
+    strange = says("iot:Publish", "topic/a", condition={operator: {"aws:Moon": "true"}})
+    assert compared([strange], []).verdict == verdict
+    assert compared([says("iot:Publish", "topic/${aws:Moon}")], []).verdict == "WITHIN"
+    deny = says("iot:Publish", "topic/a", effect="Deny", condition={operator: {"aws:Moon": "true"}})
+    wide = says("iot:Publish", "topic/a")
+    assert compared([wide, deny], []).verdict == ("NOT_WITHIN" if verdict == "WITHIN" else "WITHIN")
+
+
 # Who connects names itself.
 
 AS_THING = says("iot:Connect", f"client/${{{THING}ThingName}}")
@@ -463,6 +477,8 @@ ANYONE = says("iot:Connect", "client/*", condition=IS_ATTACHED)
 UNATTACHED = says("iot:Connect", "client/*", condition={"Bool": {f"{THING}IsAttached": "false"}})
 NAMESAKE = AttachedThing("another", None, {})
 AS_BUTTON = says("iot:Connect", "client/button")
+EXCLUSIVELY = connection("phone", [AttachedThing("button", None, {}, exclusive=True)])
+"""Of a certificate that is attached to *button* alone, whatever the client id is."""
 
 
 @pytest.mark.parametrize(
@@ -470,6 +486,14 @@ AS_BUTTON = says("iot:Connect", "client/button")
     [
         (AS_THING, AS_BUTTON, connection(), "It allows nothing more."),
         (AS_BUTTON, AS_THING, connection(), "It allows nothing more."),
+        (AS_THING, AS_BUTTON, EXCLUSIVELY, "It allows nothing more."),
+        (
+            ANYONE,
+            says("iot:Connect", "client/phone"),
+            EXCLUSIVELY,
+            "It may also connect as another client.",
+        ),
+        (UNATTACHED, AS_BUTTON, EXCLUSIVELY, "It allows nothing more."),
         (ANYONE, AS_BUTTON, connection(), "It allows nothing more."),
         (ANYONE, AS_BUTTON, {f"{THING}ThingName": "button"}, "It allows nothing more."),
         (AS_THING, says("iot:Connect", "client/b"), connection(), "It may also connect as button."),

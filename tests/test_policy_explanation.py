@@ -186,3 +186,28 @@ def test_the_problem_is_a_value(document_, problem):
     """By which a class's refusals are counted; a sentence would be another for each learner."""
     action = "iot:Receive" if problem == "action" else "iot:Publish"
     assert explained(document_, action, TOPIC).problem == problem
+
+
+def test_a_policy_of_a_group_is_called_by_it_too():
+    own = parse("own", to_json(document(statement("iot:*", "*"))))
+    deny = to_json(document(statement("iot:Connect", "*", effect="Deny")))
+    request = Request("iot:Connect", arn(*HERE, "client/button"), connected())
+    found = explain([own, parse("no-more", deny, "quarantine")], request)
+    assert found.decision.denied_by == ("no-more",)
+    assert [str(step) for step in found.steps] == [
+        "own, statement 1 (Allow): allows it",
+        "no-more (from group quarantine), statement 1 (Deny): denies it",
+    ]
+    assert found.hint.startswith("Statement 1 of no-more (from group quarantine) denies it")
+
+
+def test_a_condition_key_that_aws_does_not_document_is_said_to_be_none():
+    strange = {"Bool": {"aws:Moon": "true"}, "StringEquals": {"iot:DomainName": "a"}}
+    policy = document(statement("iot:Connect", "*", condition=strange))
+    found = explained(policy, "iot:Connect", "client/button")
+    assert found.steps[0].reason == (
+        "applies only where Bool aws:Moon true; here AWS IoT has no such key"
+    )
+    del strange["Bool"]
+    found = explained(policy, "iot:Connect", "client/button")
+    assert found.steps[0].reason.endswith("iot:DomainName a; here it has no value")

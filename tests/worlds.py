@@ -69,7 +69,7 @@ def prepare() -> list[str]:
     ):
         iot.add_thing_to_thing_group(thingGroupName=group, thingName=name)
     tags = [{"Key": "madeBy", "Value": "me"}]
-    for name in ("spare", "more"):
+    for name in ("spare", "more", "wide"):
         iot.create_policy(policyName=name, policyDocument=DOCUMENT)
     iot.create_policy(policyName="rights", policyDocument=OWN_NAME, tags=tags)
     iot.create_policy_version(policyName="rights", policyDocument=DOCUMENT)
@@ -80,6 +80,9 @@ def prepare() -> list[str]:
     for arn in arns:
         iot.attach_policy(policyName="rights", target=arn)
     iot.attach_policy(policyName="more", target=arns[0])
+    for group, name in (("child", "rights"), ("child", "more"), ("parent", "wide")):
+        arn = iot.describe_thing_group(thingGroupName=group)["thingGroupArn"]
+        iot.attach_policy(policyName=name, target=arn)
     for name, arn in (("lamp", arns[0]), ("lamp", arns[1]), ("second", arns[0])):
         iot.attach_thing_principal(thingName=name, principal=arn)
     for light, name in (
@@ -112,7 +115,7 @@ def snapshot() -> str:
     for each in iot.list_things()["things"]:
         name = {"thingName": each["thingName"]}
         seen.append(told(iot.describe_thing, **name))
-        seen.append(told(iot.list_thing_principals, **name))
+        seen.append(told(iot.list_thing_principals_v2, **name))
         seen.append(told(iot.list_thing_groups_for_thing, **name))
         shadows = told(data.list_named_shadows_for_thing, **name)
         seen.append(shadows)
@@ -124,6 +127,7 @@ def snapshot() -> str:
         seen.append(told(iot.describe_thing_group, thingGroupName=each["groupName"]))
         seen.append(told(iot.list_things_in_thing_group, thingGroupName=each["groupName"]))
         seen.append(told(iot.list_tags_for_resource, resourceArn=each["groupArn"]))
+        seen.append(told(iot.list_attached_policies, target=each["groupArn"]))
     for each in iot.list_policies()["policies"]:
         name = {"policyName": each["policyName"]}
         seen.append(told(iot.get_policy, **name))
@@ -190,6 +194,8 @@ def empty_honestly(monkeypatch: Any) -> None:
         iot.delete_certificate(certificateId=each["certificateId"])
     for each in iot.list_policies()["policies"]:
         name = each["policyName"]
+        for target in iot.list_targets_for_policy(policyName=name)["targets"]:
+            iot.detach_policy(policyName=name, target=target)
         for version in iot.list_policy_versions(policyName=name)["policyVersions"]:
             if not version["isDefaultVersion"]:
                 iot.delete_policy_version(policyName=name, policyVersionId=version["versionId"])
