@@ -15,6 +15,7 @@ LONGEST_FIRST = (
     "test_looks",
     "test_workshop_hub",
     "test_docs_build",
+    "test_websocket_clients",
     "test_every_operation",
     "test_durable",
     "test_other_pythons",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from broker_websocket import signed
 from browser_lab import chromium
 from playwright.sync_api import Browser, Page
 
@@ -160,12 +161,43 @@ def attack(page: Page, root: str) -> tuple[dict[str, str], list[int]]:
     return read, statuses
 
 
+SOCKET = """url => new Promise(done => {
+    const socket = new WebSocket(url, 'mqtt');
+    socket.onopen = () => done('open');
+    socket.onerror = () => done('refused');
+})"""
+
+
 def prepare(aws: Account) -> str:
     thing.register(aws.iot, "kept")
     document = policy.to_json(policy.document(policy.statement("iot:Connect", "*")))
     aws.iot.create_policy(policyName="kept", policyDocument=document)
     aws.line.change(f"passed/{aws.number}/kept")
     return str(aws.iot.meta.endpoint_url)
+
+
+def web_socket(aws: Account, name: str = "localhost") -> str:
+    """The address of the broker's WebSocket, signed: README names the secret to everybody."""
+    about = aws.line.read("about")
+    assert isinstance(about, dict)
+    host = f"{name}:{about['wss_port']}"
+    return f"wss://{host}{signed(host)}"
+
+
+@pytest.mark.parametrize("name", ["localhost", REBOUND])
+def test_a_page_of_another_origin_gets_no_web_socket(
+    aws: Account, browsing: Browser, elsewhere: str, state_dir: Path, name: str
+) -> None:
+    """Even one whose user has told the browser to trust the sandbox."""
+    page = browsing.new_context(ignore_https_errors=True).new_page()
+    page.route("https://evil.example/", lambda each: each.fulfill(body=PAGE))
+    page.goto("https://evil.example/")
+    assert page.evaluate(SOCKET, web_socket(aws, name)) == "refused"
+    log = (state_dir / "sandbox.log").read_text()
+    assert "the sandbox answers no web page of another host" in log.splitlines()[-1]
+    page.goto(elsewhere)  # a page of this machine, such as the learner's own, is none of elsewhere
+    assert page.evaluate(SOCKET, web_socket(aws)) == "open"
+    page.context.close()
 
 
 def test_a_page_of_another_origin_changes_and_reads_nothing(

@@ -17,7 +17,7 @@ from broker_websocket import (
 from broker_wire import encode_connect
 
 from sandbox.mqtt import limits
-from sandbox.mqtt.packets import V311, Connect, Publish
+from sandbox.mqtt.packets import V311, Connect, Publish, ReasonCode, RefusedError
 
 WELCOME = (0x20, b"\0\0")
 NORMAL, PROTOCOL_ERROR = b"\x03\xe8", b"\x03\xea"
@@ -307,6 +307,23 @@ def test_after_a_close_frame_no_will_goes_out(broker, way):
         other.send(b"\xc0\0")
         assert other.read() == (0xD0, b"")
     assert not broker.log.lines
+
+
+def test_after_the_close_frame_nothing_is_sent(broker):
+    with WebSocketClient(broker) as client:
+        client.connect("page")
+        client.link.receive(frame(NORMAL, CLOSE))
+        client.flush()
+        (connection,) = broker.services.connections  # it lingers, and the sandbox stops
+        connection.end(RefusedError(ReasonCode.SERVER_SHUTTING_DOWN, "the sandbox stops"))
+        assert not client.link.waiting
+
+
+def test_no_frame_is_empty(broker):
+    with WebSocketClient(broker) as client, WebSocketClient(broker) as next_one:
+        client.connect("page")
+        next_one.connect("page")  # in MQTT 3.1.1 there is no DISCONNECT from a broker
+        assert client.link.take(99) == b"\x88\x02" + NORMAL
 
 
 def test_whoever_is_hung_up_on_gets_the_reason_and_a_close_frame(broker):

@@ -32,8 +32,12 @@ class NotBuilt(Exception):
     """The site cannot be built; the message says what to do."""
 
 
-def install(parts: Path = PARTS) -> Path:
+def install(parts: Path = PARTS, asked: Path = HERE) -> Path:
     """Install the pinned packages of npm, unless they are there.
+
+    Args:
+        parts: Where they are kept.
+        asked: The folder of the files that name them, ``package.json`` and ``package-lock.json``.
 
     Returns:
         Their folder.
@@ -44,12 +48,12 @@ def install(parts: Path = PARTS) -> Path:
     for tool in ("node", "npm"):
         if shutil.which(tool) is None:
             raise NotBuilt(f"{tool} is needed, 18 or newer. On Debian: apt-get install nodejs npm")
-    folder, lock = parts / "npm", HERE / "package-lock.json"
+    folder, lock = parts / "npm", asked / "package-lock.json"
     done = folder / "installed.json"
     if not (done.exists() and filecmp.cmp(lock, done, shallow=False)):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        for file in (HERE / "package.json", lock):
+        for file in (asked / "package.json", lock):
             shutil.copy(file, folder)
         quiet = ["--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
         command = ["npm", "ci", "--prefix", str(folder), "--ignore-scripts", *quiet]

@@ -64,8 +64,9 @@ class WebSocketLink:
         return self._below.closing
 
     def send(self, data: bytes) -> None:
-        """Send *data* as one frame."""
-        self._below.send(self._socket.send(BytesMessage(data)))
+        """Send *data* as one frame; nothing once the link is hung up."""
+        if data and self._socket.state is ConnectionState.OPEN:
+            self._below.send(self._socket.send(BytesMessage(data)))
 
     def hang_up(self) -> None:
         """Send what waits, then a Close frame, and hang up below."""
