@@ -10,13 +10,15 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from pathlib import Path
 
 import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from sandbox.registry import Registry
 
 DEVICES = 500
 _CHANGES = 100
@@ -47,9 +49,11 @@ def _leaf(made: trustme.LeafCert, stem: Path) -> None:
     made.private_key_pem.write_to_path(stem.with_suffix(".key"))
 
 
-def start_sandbox(folder: Path) -> tuple[subprocess.Popen[str], int]:
-    """Start the sandbox's broker in a process of its own, and return its port."""
-    return _start("sandbox", folder)
+def start_sandbox(folder: Path) -> tuple[subprocess.Popen[str], int, int]:
+    """Start the sandbox's broker in a process of its own; return its ports, WebSocket's last."""
+    server, port = _start("sandbox", folder)
+    assert server.stdout is not None
+    return server, port, int(server.stdout.readline())
 
 
 def start_changing(folder: Path, certificates: int) -> tuple[subprocess.Popen[str], int]:
@@ -61,12 +65,13 @@ def change(server: subprocess.Popen[str]) -> None:
     """Register one more certificate with a broker of :func:`start_changing`."""
     assert server.stdout is not None
     server.send_signal(signal.SIGUSR1)
-    server.stdout.readline()
+    while server.stdout.readline() != "registered\n":  # its ports come first
+        continue
 
 
-def start_bare(folder: Path) -> tuple[subprocess.Popen[str], int]:
+def start_bare(folder: Path, *, mutual: bool = True) -> tuple[subprocess.Popen[str], int]:
     """Start a server that does little more than asyncio's own TLS, and return its port."""
-    return _start("bare", folder)
+    return _start("bare", folder, int(mutual))
 
 
 def start_mosquitto(folder: Path) -> tuple[subprocess.Popen[str], int] | None:
@@ -99,7 +104,14 @@ def start_mosquitto(folder: Path) -> tuple[subprocess.Popen[str], int] | None:
 
 
 def _start(what: str, folder: Path, *more: int) -> tuple[subprocess.Popen[str], int]:
-    command = [sys.executable, "-m", "bench.broker_servers", what, str(folder), *map(str, more)]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.broker_servers",
+        what,
+        str(folder),
+        *map(str, map(int, more)),
+    ]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     return server, int(server.stdout.readline())
@@ -114,12 +126,10 @@ async def _serve_changing(folder: Path, certificates: int) -> None:
     await _serve(folder / f"broker{certificates}", pems[:certificates], pems[certificates:])
 
 
-async def _serve(state: Path, pems: list[str], spare: list[str]) -> None:
+def registry_with(pems: Iterable[str]) -> tuple[Registry, Callable[[str], None]]:
+    """Return a registry with these certificates, and what registers another one."""
     from moto.core.config import default_user_config
     from moto.iot.models import iot_backends
-
-    from sandbox.broker.server import Broker
-    from sandbox.registry import Registry
 
     default_user_config["iot"] = {"use_valid_cert": True}
     backend = iot_backends["123456789012"]["eu-west-1"]
@@ -131,14 +141,24 @@ async def _serve(state: Path, pems: list[str], spare: list[str]) -> None:
         backend.attach_policy("bench", made.arn)
         registry.changed()
 
+    for pem in pems:
+        register(pem)
+    return registry, register
+
+
+async def _serve(state: Path, pems: list[str], spare: list[str]) -> None:
+    from sandbox.broker.server import Broker
+
+    registry, register = registry_with(pems)
+
     def register_another() -> None:
         register(spare.pop())
         print("registered", flush=True)
 
-    for pem in pems:
-        register(pem)
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, register_another)
-    print(await Broker(registry, state).start(ports=(0,)), flush=True)
+    broker = Broker(registry, state)
+    print(await broker.start(ports=(0,)), flush=True)
+    print(await broker.start_wss(), flush=True)
     await asyncio.Event().wait()
 
 
@@ -153,9 +173,9 @@ def _self_signed(count: int) -> Iterator[str]:
         yield pem.decode()
 
 
-async def _serve_bare(folder: Path) -> None:
+async def _serve_bare(folder: Path, mutual: int) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(folder / "ca.pem"))
-    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_mode = ssl.CERT_REQUIRED if mutual else ssl.CERT_NONE
     context.load_cert_chain(folder / "server.pem", folder / "server.key")
 
     class Hello(asyncio.Protocol):

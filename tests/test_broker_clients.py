@@ -220,6 +220,15 @@ def test_mosquitto_pub(sandbox, device, version):
     assert sandbox.refusals()[0].resource == arn("topic/iotbutton/other")
 
 
+def test_mosquitto_pub_asks_by_alpn_as_on_port_443(sandbox, device):
+    alpn = ("--tls-alpn", "x-amzn-mqtt-ca")
+    run(mosquitto("mosquitto_pub", device, "mqttv5", "-m", "x", *alpn)).check_returncode()
+    assert not sandbox.log.lines
+    other = mosquitto("mosquitto_pub", device, "mqttv5", "-m", "x", "--tls-alpn", "mqtt")
+    assert run(other).returncode
+    assert eventually(lambda: "no authorizers" in "".join(sandbox.log.lines))
+
+
 @pytest.mark.parametrize("version", ["mqttv311", "mqttv5"])
 def test_mosquitto_sub(sandbox, version):
     device = sandbox.issued()

@@ -20,23 +20,22 @@ from weakref import WeakKeyDictionary
 from sandbox.broker.link import Accept, LinkHandler, Peer
 from sandbox.broker.refusals import NOT_REGISTERED, REGISTER_IT
 from sandbox.ca import authority
+from sandbox.device import MQTT_BY_ALPN
 from sandbox.files import write_whole
 from sandbox.mqtt import limits
 from sandbox.mqtt.packets import ReasonCode, RefusedError
 from sandbox.registry import Registry
 
-MQTT_ALPN = "x-amzn-mqtt-ca"
-"""MQTT with a certificate, to one who says so by ALPN: AWS asks for that on port 443.
-
-Source: https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
-"""
 _NOT_HERE = {
     "mqtt": "ALPN mqtt asks for custom authentication, and the sandbox has no authorizers: "
-    f"ask for {MQTT_ALPN}, or for nothing, with a certificate",
+    f"ask for {MQTT_BY_ALPN}, or for nothing, with a certificate",
     "x-amzn-http-ca": "ALPN x-amzn-http-ca asks for HTTPS publish, which the sandbox has not: "
     "publish by MQTT, or by iot-data's Publish",
 }
-"""What AWS has behind the other names."""
+"""What AWS has behind the other names that a client may ask for by ALPN.
+
+Source: https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
+"""
 HOST = "localhost"
 """The name that clients know the broker by."""
 _HANDSHAKES_REMEMBERED = 1000
@@ -295,7 +294,7 @@ class Trust:
         return self._open
 
     def _without_anchors(self) -> "_Anchored":
-        context = self._bare(MQTT_ALPN, *_NOT_HERE)
+        context = self._bare(MQTT_BY_ALPN, *_NOT_HERE)
         context.verify_mode = ssl.CERT_REQUIRED
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         return _Anchored(context)
