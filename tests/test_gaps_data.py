@@ -164,6 +164,24 @@ def test_named_shadows(data: Any) -> None:
     assert shadow(data, shadowName="c")["state"]["desired"] == {"shadowName": "c"}
 
 
+def test_shadows_of_an_earlier_thing(data: Any) -> None:
+    """And of a deleted one: they wait for a Thing of that name, or to be deleted with it."""
+    iot = worlds.clients()["iot"]
+    update(data, {"state": {"desired": {"a": 1}}})
+    update(data, {"state": {"desired": {"b": 1}}}, shadowName="named")
+    for _ in range(2):
+        iot.delete_thing(thingName="lamp")
+        assert refused(data.get_thing_shadow, thingName="lamp")[0] == "ResourceNotFoundException"
+        iot.create_thing(thingName="other")
+        iot.create_thing(thingName="lamp")
+        assert shadow(data)["state"]["desired"] == {"a": 1}
+    assert shadow(data, shadowName="named")["state"]["desired"] == {"b": 1}
+    data.delete_thing_shadow(thingName="lamp")
+    iot.delete_thing(thingName="lamp")
+    iot.create_thing(thingName="lamp")
+    assert refused(data.get_thing_shadow, thingName="lamp")[0] == "ResourceNotFoundException"
+
+
 def test_published_properties(data: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     delivered = worlds.delivered(monkeypatch)
     data.publish(topic="a/b c", payload=b"\xff=1&b", qos=1, retain=True)

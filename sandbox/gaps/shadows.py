@@ -8,11 +8,12 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from moto.core.responses import ActionResult
 from moto.iot.exceptions import IoTClientError, ResourceNotFoundException
 from moto.iot.models import FakeThing, IoTBackend, iot_backends
+from moto.iot.responses import IoTResponse
 from moto.iotdata.models import FakeShadow
 from moto.iotdata.responses import IoTDataPlaneResponse
 
@@ -95,6 +96,44 @@ def answer(
         failure = ShadowError(500, "Internal service failure")
         return shadows.rejected(asked.operation, failure, payload, _now())
     return answers
+
+
+@overriding("delete_thing")
+def shadows_of_a_deleted_thing(request: IoTResponse, moto: Answer) -> ActionResult:
+    """Keep a Thing's shadows when it is deleted; moto deletes them with it.
+
+    The versions of shadows that are deleted already are forgotten here, within their two days.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/device-shadow-data-flow.html
+    """
+    backend, name = request.iot_backend, request._get_param("thingName")
+    held = {
+        shadow_name: shadow
+        for thing in backend.things.values()
+        if thing.thing_name == name
+        for shadow_name, shadow in thing.thing_shadows.items()
+        if not shadow.deleted
+    }
+    answer = moto()
+    if held:
+        _of_deleted(backend)[name] = held
+    return answer
+
+
+@overriding("create_thing")
+def shadows_of_an_earlier_thing(request: IoTResponse, moto: Answer) -> ActionResult:
+    """Give a new Thing the shadows of an earlier one with its name, which is what they go by."""
+    backend, name = request.iot_backend, request._get_param("thingName")
+    answer = moto()
+    if left := _of_deleted(backend).pop(name, None):
+        backend.describe_thing(name).thing_shadows = left
+    return answer
+
+
+def _of_deleted(backend: IoTBackend) -> dict[str, dict[str | None, FakeShadow]]:
+    """Return the shadows whose Things are deleted, by the Things' names."""
+    held: dict[str, Any] = vars(backend).setdefault("shadows_of_deleted_things", {})
+    return held
 
 
 @overriding("list_named_shadows_for_thing")
