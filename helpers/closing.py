@@ -14,7 +14,7 @@ from helpers.key_files import KeyFiles, all_saved, unfinished, with_key
 from helpers.policy import AccountPolicy
 from helpers.table import Readable, table
 from helpers.thing import Thing
-from helpers.waiting import delete_when_detached
+from helpers.waiting import delete_when_detached, ignore_missing
 from iot_policy import split_arn
 
 Part = Certificate | ThingGroup | AccountPolicy | Thing | KeyFiles
@@ -182,6 +182,8 @@ def remove(account: Account, part: Part) -> None:
         case AccountPolicy():
             policy.remove(account.iot, part.name)
         case Thing():
+            with ignore_missing():  # a shadow outlives its Thing
+                account.data().delete_thing_shadow(thingName=part.name)
             thing.remove(account.iot, part.name)
         case KeyFiles():
             account.ledger.forget(part.known_id)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +79,15 @@ def reset(account: Account) -> None:
 
     Thing types stay: they can be deleted five minutes after they were deprecated.
     """
-    iot = account.iot
+    iot, data = account.iot, account.data()
     for held in iot.list_things()["things"]:
         for principal in iot.list_thing_principals(thingName=held["thingName"])["principals"]:
             iot.detach_thing_principal(thingName=held["thingName"], principal=principal)
+        name = {"thingName": held["thingName"]}
+        for shadow in data.list_named_shadows_for_thing(**name)["results"]:
+            data.delete_thing_shadow(**name, shadowName=shadow)
+        with suppress(data.exceptions.ResourceNotFoundException):
+            data.delete_thing_shadow(**name)
         iot.delete_thing(thingName=held["thingName"])
     for held in iot.list_certificates()["certificates"]:
         for attached in iot.list_attached_policies(target=held["certificateArn"])["policies"]:

@@ -95,7 +95,8 @@ def own_account(application: Application | None = None) -> Account:
 
 def shared_account(application: Application | None = None, learner: str = "zoe") -> Account:
     """An account as AWS gives it: others may work in it, too."""
-    return real.account(client(application), number=ACCOUNT, learner=learner, signed_in="user/zoe")
+    iot, data = client(application), functools.cache(lambda: client(application, "iot-data"))
+    return real.account(iot, data, number=ACCOUNT, learner=learner, signed_in="user/zoe")
 
 
 def holdings() -> dict[str, object]:

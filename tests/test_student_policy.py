@@ -33,6 +33,7 @@ class Recorder:
 
     def follow(self, aws: Account) -> Account:
         aws.iot.meta.events.register("provide-client-params.iot", self._note)
+        aws.data().meta.events.register("provide-client-params.iot-data", self._note)
         return aws
 
     def _note(self, params: dict[str, Any], model: Any, **_: object) -> None:
@@ -46,8 +47,8 @@ async def run_notebooks() -> None:
 
 def as_aws(sandbox: Account) -> Account:
     """An account that is treated as a real one, and that the sandbox answers for."""
-    iot = conftest.client(sandbox)
-    aws = real.account(iot, number=sandbox.number, learner="zoe", signed_in="user/zoe")
+    iot, data = conftest.client(sandbox), sandbox.data
+    aws = real.account(iot, data, number=sandbox.number, learner="zoe", signed_in="user/zoe")
     return replace(aws, root_ca=sandbox.root_ca, link=sandbox.link)
 
 

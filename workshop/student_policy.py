@@ -11,7 +11,7 @@ from helpers.account.learner import checked
 from helpers.marker import MARKER
 from iot_policy import arn
 
-THINGS = ("CreateThing", "DeleteThing", "DescribeThing", "ListThingPrincipals")
+THINGS = ("CreateThing", "DeleteThing", "DeleteThingShadow", "DescribeThing", "ListThingPrincipals")
 POLICIES = ("GetPolicy", "ListPolicyVersions", "ListTagsForResource", "ListTargetsForPolicy")
 MARKED_POLICIES = ("CreatePolicyVersion", "DeletePolicy", "DeletePolicyVersion")
 CERTIFICATES = (

@@ -3,9 +3,9 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.session
@@ -21,8 +21,6 @@ from sandbox.errors import SandboxError
 from sandbox.line import HttpLine, Line, Sandbox
 
 if TYPE_CHECKING:
-    from mypy_boto3_iot import IoTClient
-
     from sandbox.device import DeviceLink
 
 _api_descriptions = cache(Loader)
@@ -95,11 +93,11 @@ def open_account(
     from helpers.account.ledger import record_certificates  # loads with the first connection
     from sandbox.device import TlsLink
 
-    iot = _client(sandbox, access_key)
-    line.carry(iot)
+    iot = _client(sandbox, line, access_key, "iot")
     record_certificates(iot, KEYS)
     return Account(
         iot=iot,
+        data=cache(partial(_client, sandbox, line, access_key, "iot-data")),
         line=line,
         learner=learner,
         number=sandbox.account,
@@ -134,7 +132,7 @@ def _bring_back(caught_exception: Exception | None, **_: object) -> None:
         _find_or_start()
 
 
-def _client(sandbox: Sandbox, access_key: str) -> "IoTClient":
+def _client(sandbox: Sandbox, line: Line, access_key: str, service: Any) -> Any:
     # Nothing of the machine's own AWS set-up is read: no profile, no file, no endpoint, no proxy.
     nothing = (None, None, None, None)
     core = botocore.session.Session(
@@ -146,13 +144,13 @@ def _client(sandbox: Sandbox, access_key: str) -> "IoTClient":
         }
     )
     core.register_component("data_loader", _api_descriptions())
-    return boto3.Session(
+    client = boto3.Session(
         aws_access_key_id=access_key,
         aws_secret_access_key="sandbox",  # noqa: S106  nobody checks the signature
         region_name=sandbox.region,
         botocore_session=core,
     ).client(
-        "iot",
+        service,
         endpoint_url=sandbox.endpoint_url,
         config=Config(
             proxies={},
@@ -161,3 +159,5 @@ def _client(sandbox: Sandbox, access_key: str) -> "IoTClient":
             use_dualstack_endpoint=False,
         ),
     )
+    line.carry(client)
+    return client

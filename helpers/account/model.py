@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 from sandbox.line import Line, Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mypy_boto3_iot import IoTClient
+    from mypy_boto3_iot_data import IoTDataPlaneClient
 
     from helpers.account.ledger import Ledger
     from sandbox.device import DeviceLink
@@ -19,6 +22,8 @@ class Account:
 
     iot: "IoTClient" = field(repr=False)
     """A boto3 ``iot`` client."""
+    data: "Callable[[], IoTDataPlaneClient]" = field(repr=False)
+    """Makes a boto3 ``iot-data`` client, which has the shadows."""
     line: Line = field(repr=False)
     """What the lesson asks besides AWS's API goes this way: refusals, exercises that are done."""
     learner: str

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import ssl
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,8 @@ def connect() -> Account:
         retries={"mode": "adaptive", "total_max_attempts": 8},
     )
     sts, iot = session.client("sts", config=config), session.client("iot", config=config)
-    return account(iot, number=number, learner=learner, signed_in=caller(sts, number))
+    data = cache(partial(session.client, "iot-data", config=config))
+    return account(iot, data, number=number, learner=learner, signed_in=caller(sts, number))
 
 
 def caller(sts: Any, number: str) -> str:
@@ -113,11 +115,12 @@ def caller(sts: Any, number: str) -> str:
     return signed_in
 
 
-def account(iot: "IoTClient", *, number: str, learner: str, signed_in: str) -> Account:
+def account(iot: "IoTClient", data: Any, *, number: str, learner: str, signed_in: str) -> Account:
     """Build the account that a client answers for, with the guard rails of a real one.
 
     Args:
         iot: A boto3 ``iot`` client of that account.
+        data: Makes an ``iot-data`` client of it.
         number: 12 digits.
         learner: Whose lesson it is: what every name begins with.
         signed_in: Kind and name, as :func:`caller` gives them.
@@ -130,6 +133,7 @@ def account(iot: "IoTClient", *, number: str, learner: str, signed_in: str) -> A
     iot.meta.events.register("after-call.iot", _still_signed_in)
     return Account(
         iot=iot,
+        data=data,
         line=AwsLine(),
         learner=learner,
         number=number,
