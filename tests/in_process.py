@@ -110,6 +110,12 @@ def holdings() -> dict[str, object]:
     }
 
 
+def orphaned_shadows() -> list[str]:
+    """List the Things that are deleted and have left a shadow behind."""
+    held = vars(iot_backends[ACCOUNT][REGION])
+    return list(held.get("shadows_of_deleted_things", {}))
+
+
 def files(folder: Path) -> list[Path]:
     """List the files under a folder."""
     return sorted(path for path in folder.rglob("*") if path.is_file())

@@ -180,6 +180,7 @@ def test_shadows_of_an_earlier_thing(data: Any) -> None:
     iot.delete_thing(thingName="lamp")
     iot.create_thing(thingName="lamp")
     assert refused(data.get_thing_shadow, thingName="lamp")[0] == "ResourceNotFoundException"
+    assert update(data, {"state": {}})["version"] == 1
 
 
 def test_published_properties(data: Any, monkeypatch: pytest.MonkeyPatch) -> None:

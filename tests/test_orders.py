@@ -291,6 +291,7 @@ def test_no_order_ends_in_a_riddle_or_leaves_anything(name: str, number: int, aw
         "things": [each["thingName"] for each in aws.iot.list_things()["things"]],
         "policies": [each["policyName"] for each in aws.iot.list_policies()["policies"]],
         "certificates": len(aws.iot.list_certificates()["certificates"]),
+        "shadows": in_process.orphaned_shadows(),
         "files": in_process.files(Path()),
     }
     assert not any(left.values()), f"{left} is left by {found.told(len(found.acts))}"

@@ -23,9 +23,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from in_process import sandbox as inside_sandbox
 
-from helpers import button, certificate, policy, thing
+from helpers import button, certificate, closing, policy, thing
 from helpers.account import Account
 from sandbox import shadows
+from sandbox.control import ControlPlane
 from sandbox.mqtt.packets import Publish
 from sandbox.mqtt.reserved import ShadowRequest, shadow_request
 from sandbox.shadows import NOTHING, Json, Shadow, ShadowError
@@ -312,6 +313,21 @@ def test_a_will_asks_as_well() -> None:
 
 
 # What is kept.
+
+
+def test_a_change_by_mqtt_waits_for_requests_by_http() -> None:
+    plane = ControlPlane(readers={}, changers={}, changed=lambda: None)
+    assert plane.between_requests(lambda: plane._one_at_a_time.locked())
+
+
+def test_clean_up_leaves_no_shadow(lamp: button.Device) -> None:
+    aws = lamp.account
+    ask(lamp, f"{CLASSIC}/update", {"state": {"desired": ON}}, "accepted", "documents", "delta")
+    closing.clean_up(aws)
+    assert thing.find(aws.iot, "my-lamp") is None
+    thing.register(aws.iot, "my-lamp")
+    with pytest.raises(ClientError, match="No shadow exists"):
+        shadow(aws)
 
 
 def test_a_shadow_survives_a_kill(lamp_by_tls: button.Device) -> None:
