@@ -69,42 +69,9 @@ def pid(account: Account) -> int:
     return int(about["pid"])
 
 
-def levels(group: Any) -> int:
-    """How many groups are above one."""
-    return len(group["thingGroupMetadata"].get("rootToParentThingGroups", []))
-
-
 def reset(account: Account) -> None:
-    """Delete what an account of a sandbox holds, by the calls that AWS has for it.
-
-    Thing types stay: they can be deleted five minutes after they were deprecated.
-    """
-    iot, data = account.iot, account.data()
-    for held in iot.list_things()["things"]:
-        for principal in iot.list_thing_principals(thingName=held["thingName"])["principals"]:
-            iot.detach_thing_principal(thingName=held["thingName"], principal=principal)
-        name = {"thingName": held["thingName"]}
-        for shadow in data.list_named_shadows_for_thing(**name)["results"]:
-            data.delete_thing_shadow(**name, shadowName=shadow)
-        with suppress(data.exceptions.ResourceNotFoundException):
-            data.delete_thing_shadow(**name)
-        iot.delete_thing(thingName=held["thingName"])
-    for held in iot.list_certificates()["certificates"]:
-        for attached in iot.list_attached_policies(target=held["certificateArn"])["policies"]:
-            iot.detach_policy(policyName=attached["policyName"], target=held["certificateArn"])
-        iot.update_certificate(certificateId=held["certificateId"], newStatus="INACTIVE")
-        iot.delete_certificate(certificateId=held["certificateId"])
-    names = [each["groupName"] for each in iot.list_thing_groups()["thingGroups"]]
-    groups = [iot.describe_thing_group(thingGroupName=name) for name in names]
-    for group in sorted(groups, key=levels, reverse=True):
-        iot.delete_thing_group(thingGroupName=group["thingGroupName"])
-    for held in iot.list_policies()["policies"]:
-        for version in iot.list_policy_versions(policyName=held["policyName"])["policyVersions"]:
-            if not version["isDefaultVersion"]:
-                iot.delete_policy_version(
-                    policyName=held["policyName"], policyVersionId=version["versionId"]
-                )
-        iot.delete_policy(policyName=held["policyName"])
+    """Delete what an account of a sandbox holds, and what it has reached."""
+    account.line.change(f"empty/{account.number}")
     account.line.change(f"forget/{account.number}")
 
 
