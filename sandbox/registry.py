@@ -9,7 +9,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import NameOID
 from moto.iot.models import FakePolicy, FakeThingGroup, IoTBackend, iot_backends
 
-from iot_policy import AttachedThing, CertificateNames, arn, connected_thing
+from iot_policy import AttachedThing, CertificateNames, arn
 from iot_policy.vocabulary import ALTERNATIVE_NAMES, CERTIFICATE_NAMES
 
 
@@ -68,18 +68,19 @@ class Registry:
         return str(found.status) if found else "deleted"
 
     def policies(
-        self, certificate: RegisteredCertificate, client_id: str | None
+        self, certificate: RegisteredCertificate, thing: AttachedThing | None
     ) -> list[tuple[FakePolicy, str]]:
         """Return the policies that count for a connection, each with the group that it is from.
 
-        The Thing whose groups count is the one that gives the Thing variables their values: AWS
-        asks for a client id that is the Thing's name. That the groups of an exclusive Thing count
-        whatever the client id is, AWS does not document.
+        Args:
+            certificate: Of the connection.
+            thing: What :func:`iot_policy.connected_thing` says: AWS asks for a client id that is
+                the Thing's name. That the groups of an exclusive Thing count whatever the client id
+                is, AWS does not document.
 
         Source: https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
         """
         backend = iot_backends[certificate.account][certificate.region]
-        thing = connected_thing(client_id, self.things(certificate))
         return policies_for(backend, certificate.arn, thing.name if thing else None)
 
     def things(self, certificate: RegisteredCertificate) -> list[AttachedThing]:
@@ -119,7 +120,8 @@ def policies_for(
             origins |= parents(group)
         if thing_name is not None and thing_arn in group.things:
             origins |= {group.arn: group.thing_group_name} | parents(group)
-    attached = list(backend.principal_policies.items())
+    # One quick look at each: there may be thousands, and each connection asks.
+    attached = [each for each in list(backend.principal_policies.items()) if each[0][0] in origins]
     found: dict[str, tuple[FakePolicy, str]] = {}
     for origin, group_name in origins.items():
         for (each, name), (_, policy) in attached:

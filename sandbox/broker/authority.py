@@ -122,10 +122,12 @@ class Authority:
         # The revision first: after a change meanwhile, the next decision reads them again.
         self._revision = self._registry.revision
         self._decisions.clear()
-        self._context = self._context_of(self._registry.things(self._certificate))
+        things = self._registry.things(self._certificate)
+        thing = policy.connected_thing(self._client_id, things)
+        self._context = self._context_of(things)
         self._policies, self._unreadable = [], ""
         try:
-            for found, group in self._registry.policies(self._certificate, self._client_id):
+            for found, group in self._registry.policies(self._certificate, thing):
                 self._policies.append(policy.parse(found.name, str(found.document), group))
         except policy.MalformedPolicy as error:
             # The policy that cannot be read might hold a Deny: without it, nothing is allowed.

@@ -17,6 +17,7 @@ from iot_policy import (
     MalformedPolicy,
     Policy,
     Request,
+    connected_thing,
     connection_context,
     decide,
     parse,
@@ -47,15 +48,16 @@ def test_authorization(self: IoTResponse) -> ActionResult:
     certificate = _certificate(self)
     added = [self.iot_backend.get_policy(name) for name in _names(self, "policyNamesToAdd")]
     skipped = _names(self, "policyNamesToSkip")
-    client_id, registry = self._get_param("clientId"), Registry()
-    counting = [policy for policy, _ in registry.policies(certificate, client_id)]
+    client_id, things = self._get_param("clientId"), Registry().things(certificate)
+    thing = connected_thing(client_id, things)
+    counting = [policy for policy, _ in Registry().policies(certificate, thing)]
     kept = {each.name: each for each in [*counting, *added] if each.name not in skipped}
     policies = [_parse(each) for each in kept.values()]
     context = connection_context(
         client_id,
         None,
         certificate.certificate_id,
-        registry.things(certificate),
+        things,
         certificate_names=certificate_names(certificate.pem),
     )
     results = []
