@@ -5,7 +5,7 @@ Pure: values in, values out. Nothing here asks an account, opens a file or draws
 
 from iot_policy.arns import Arn, arn, split_arn
 from iot_policy.comparison import Comparison, compare, in_words
-from iot_policy.context import AttachedThing, CertificateNames, connected_thing, connection_context
+from iot_policy.context import AttachedThing, CertificateNames, connection_context
 from iot_policy.decision import Decision, Policy, Request, decide, parse
 from iot_policy.documents import check, document, statement, to_json
 from iot_policy.errors import MalformedPolicy
@@ -27,7 +27,6 @@ __all__ = [
     "arn",
     "check",
     "compare",
-    "connected_thing",
     "connection_context",
     "decide",
     "document",

@@ -14,7 +14,10 @@ class AttachedThing:
     type_name: str | None
     attributes: Mapping[str, str]
     exclusive: bool = False
-    """Whether the certificate can be attached to no other Thing."""
+    """Whether the certificate can be attached to no other, so that the client id may differ.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/exclusive-thing.html
+    """
 
 
 CertificateNames = Mapping[str, Sequence[str]]
@@ -41,8 +44,8 @@ def connection_context(
         client_id: The MQTT client id; ``None`` where it is not known, as in TestAuthorization.
         source_ip: The client's address, IPv4 or IPv6.
         certificate_id: 64 hexadecimal digits.
-        things: The Things that the certificate is attached to; :func:`connected_thing` gives the
-            Thing variables their values.
+        things: The Things that the certificate is attached to. The exclusive one, or the one whose
+            name is the client id, gives the Thing variables their values.
         certificate_names: What the certificate says, for ``iot:Certificate.…``.
         domain_name: The name that the client asked for by TLS's SNI.
         connect_attributes: ``PersistentConnect`` (clean start is false), ``LastWill``.
@@ -58,7 +61,7 @@ def connection_context(
         "iot:ConnectAttributes": tuple(connect_attributes) or None,
         "iot:LastWillTopic": last_will_topic,
     }
-    thing = connected_thing(client_id, things)
+    thing = next((each for each in things if each.exclusive or each.name == client_id), None)
     if thing is not None:
         known |= _thing_values(thing)
     elif client_id is not None:
@@ -70,14 +73,6 @@ def connection_context(
         known[f"{CERTIFICATE}AvailableKeys"] = tuple(of_certificate)
     known |= of_certificate
     return {key: value for key, value in known.items() if value is not None}
-
-
-def connected_thing(client_id: str | None, things: Sequence[AttachedThing]) -> AttachedThing | None:
-    """Return the Thing that AWS IoT takes a connection for: the exclusive one, or its namesake.
-
-    Source: https://docs.aws.amazon.com/iot/latest/developerguide/exclusive-thing.html
-    """
-    return next((each for each in things if each.exclusive or each.name == client_id), None)
 
 
 def _thing_values(thing: AttachedThing) -> dict[str, str | None]:

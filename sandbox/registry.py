@@ -72,30 +72,32 @@ class Registry:
     ) -> list[tuple[FakePolicy, str]]:
         """Return the policies that count for a connection, each with the group that it is from.
 
-        Args:
-            certificate: Of the connection.
-            thing: What :func:`iot_policy.connected_thing` says: AWS asks for a client id that is
-                the Thing's name. That the groups of an exclusive Thing count whatever the client id
-                is, AWS does not document.
+        That the groups of an exclusive Thing count whatever the client id is, AWS does not
+        document; else it asks for a client id that is the Thing's name.
 
         Source: https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
         """
         backend = iot_backends[certificate.account][certificate.region]
         return policies_for(backend, certificate.arn, thing.name if thing else None)
 
-    def things(self, certificate: RegisteredCertificate) -> list[AttachedThing]:
-        """Return the Things that *certificate* is attached to."""
+    def thing(
+        self, certificate: RegisteredCertificate, client_id: str | None
+    ) -> AttachedThing | None:
+        """Return the Thing that a connection is taken for: the exclusive one, or its namesake.
+
+        Source: https://docs.aws.amazon.com/iot/latest/developerguide/exclusive-thing.html
+        """
         backend = iot_backends[certificate.account][certificate.region]
-        return [
-            AttachedThing(
-                thing.thing_name,
-                thing.thing_type.thing_type_name if thing.thing_type else None,
-                dict(thing.attributes),
-                exclusive=exclusive_things(backend).get(target) == thing.thing_name,
-            )
-            for (target, _), (_, thing) in list(backend.principal_things.items())
-            if target == certificate.arn
-        ]
+        exclusive = exclusive_things(backend).get(certificate.arn)
+        _, thing = backend.principal_things.get(
+            (certificate.arn, exclusive or client_id or ""), ("", None)
+        )
+        if thing is None:
+            return None
+        kind = thing.thing_type.thing_type_name if thing.thing_type else None
+        return AttachedThing(
+            thing.thing_name, kind, dict(thing.attributes), exclusive=exclusive is not None
+        )
 
 
 def policies_for(
@@ -120,13 +122,11 @@ def policies_for(
             origins |= parents(group)
         if thing_name is not None and thing_arn in group.things:
             origins |= {group.arn: group.thing_group_name} | parents(group)
-    # One quick look at each: there may be thousands, and each connection asks.
-    attached = [each for each in list(backend.principal_policies.items()) if each[0][0] in origins]
     found: dict[str, tuple[FakePolicy, str]] = {}
     for origin, group_name in origins.items():
-        for (each, name), (_, policy) in attached:
-            if each == origin:
-                found.setdefault(name, (policy, group_name))
+        for policy in list(backend.policies.values()):
+            if (origin, policy.name) in backend.principal_policies:
+                found.setdefault(policy.name, (policy, group_name))
     return list(found.values())
 
 

@@ -273,9 +273,9 @@ def test_effective_policies_of_groups(iot, certificate):
         return [each["policyName"] for each in found]
 
     assert names(principal=certificate) == ["Own"]
-    assert names(thingName="button") == ["Quarantine", "Own", "Fleet"]
+    assert names(thingName="button") == ["Own", "Quarantine", "Fleet"]
     assert names(principal=certificate, thingName="button") == ["Own", "Quarantine", "Fleet"]
-    assert names(principal=quarantine) == ["Quarantine", "Own", "Fleet"]
+    assert names(principal=quarantine) == ["Own", "Quarantine", "Fleet"]
     assert names(principal=fleet) == ["Fleet"]
     with pytest.raises(iot.exceptions.ResourceNotFoundException, match="Thing group y is not"):
         names(principal=fleet.replace("fleet", "y"))

@@ -122,9 +122,8 @@ class Authority:
         # The revision first: after a change meanwhile, the next decision reads them again.
         self._revision = self._registry.revision
         self._decisions.clear()
-        things = self._registry.things(self._certificate)
-        thing = policy.connected_thing(self._client_id, things)
-        self._context = self._context_of(things)
+        thing = self._registry.thing(self._certificate, self._client_id)
+        self._context = self._context_of([thing] if thing else [])
         self._policies, self._unreadable = [], ""
         try:
             for found, group in self._registry.policies(self._certificate, thing):

@@ -17,7 +17,6 @@ from iot_policy import (
     MalformedPolicy,
     Policy,
     Request,
-    connected_thing,
     connection_context,
     decide,
     parse,
@@ -48,8 +47,8 @@ def test_authorization(self: IoTResponse) -> ActionResult:
     certificate = _certificate(self)
     added = [self.iot_backend.get_policy(name) for name in _names(self, "policyNamesToAdd")]
     skipped = _names(self, "policyNamesToSkip")
-    client_id, things = self._get_param("clientId"), Registry().things(certificate)
-    thing = connected_thing(client_id, things)
+    client_id = self._get_param("clientId")
+    thing = Registry().thing(certificate, client_id)
     counting = [policy for policy, _ in Registry().policies(certificate, thing)]
     kept = {each.name: each for each in [*counting, *added] if each.name not in skipped}
     policies = [_parse(each) for each in kept.values()]
@@ -57,7 +56,7 @@ def test_authorization(self: IoTResponse) -> ActionResult:
         client_id,
         None,
         certificate.certificate_id,
-        things,
+        [thing] if thing else [],
         certificate_names=certificate_names(certificate.pem),
     )
     results = []
