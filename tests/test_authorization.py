@@ -11,6 +11,7 @@ from moto.iot.responses import IoTResponse
 from helpers.policy import as_posted, recommended
 from iot_policy import arn, document, statement, to_json
 from sandbox.gaps import authorization
+from sandbox.registry import exclusive_things
 
 HERE = ("eu-west-1", "123456789012")
 SERIAL = "G030JF055364XVRB"
@@ -110,6 +111,17 @@ def test_thing_variables_need_the_thing_and_its_name_as_client_id(iot, certifica
         ["iot:Connection.Thing.ThingName"],
         ["iot:Connection.Thing.Attributes[serialNumber]"],
     ]
+
+
+@pytest.mark.parametrize("options", [{"clientId": "phone"}, {"clientId": "button"}, {}])
+def test_an_exclusive_thing_gives_its_variables_whatever_the_client_id_is(
+    iot, certificate, options
+):
+    attach(iot, certificate, "P", recommended(*HERE))
+    attach_thing(iot, certificate)
+    exclusive_things(iot_backends[HERE[1]][HERE[0]])[certificate] = "button"
+    connect, publish = ask(iot, certificate, ("CONNECT", CLIENT), ("PUBLISH", TOPIC), **options)
+    assert (connect["authDecision"], publish["authDecision"]) == ("ALLOWED", "ALLOWED")
 
 
 def test_policies_to_add_and_to_skip(iot, certificate):

@@ -17,14 +17,16 @@ def test_the_registry_comes_back_with_what_it_held(tmp_path: Path) -> None:
     iot = in_process.client()
     iot.create_thing(thingName="a")
     made = iot.create_keys_and_certificate(setAsActive=True)
-    iot.attach_thing_principal(thingName="a", principal=made["certificateArn"])
+    arn, alone = made["certificateArn"], "EXCLUSIVE_THING"
+    iot.attach_thing_principal(thingName="a", principal=arn, thingPrincipalType=alone)
     held = in_process.holdings()
     State(tmp_path / "state").save()
     in_process.empty()
     assert in_process.holdings() != held
     State(tmp_path / "state").restore()
     assert in_process.holdings() == held
-    assert iot.list_thing_principals(thingName="a")["principals"] == [made["certificateArn"]]
+    found = iot.list_thing_principals_v2(thingName="a")["thingPrincipalObjects"]
+    assert found == [{"principal": arn, "thingPrincipalType": alone}]
 
 
 def test_every_account_and_region_is_kept_apart(tmp_path: Path) -> None:
