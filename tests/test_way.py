@@ -11,6 +11,7 @@ from playwright.sync_api import Browser
 
 from helpers.certificate import Certificate
 from helpers.flowchart import draw
+from helpers.group import ThingGroup
 from publish import browser, notebooks, way
 from publish.notebooks import FOLDER, NOTEBOOKS, ROOT
 
@@ -123,13 +124,14 @@ def test_no_text_leaves_its_place(each: way.Way, chromium: Browser) -> None:
 
 
 def test_in_the_flowchart_no_text_lies_on_another_or_leaves_its_box(chromium: Browser) -> None:
-    """Several certificates on one policy, with names as long as the lesson's with a learner's."""
+    """Certificates and a group on one policy, with names as long as a learner makes them."""
     policies, things = ("zoe-second-button-policy", "zoe-panel"), ("zoe-second-button", "zoe-one")
     certificates = [
         Certificate(digit * 64, "", "INACTIVE", policies, things) for digit in ("a", "b", "0")
     ]
+    group = ThingGroup("zoe-quarantine", ("zoe-whole-fleet",), things[:1], policies)
     page = chromium.new_page(viewport={"width": 900, "height": 400})
-    page.set_content(draw(things, certificates, policies).svg)
+    page.set_content(draw(things, [*certificates, group], policies).svg)
     assert page.locator("text", has_text="attached").count() == 2
     texts, boxes, lines = page.evaluate("""() => ['text', 'rect', 'path'].map(kind =>
         [...document.querySelectorAll(`svg > ${kind}`)].map(shape => {
@@ -137,7 +139,7 @@ def test_in_the_flowchart_no_text_lies_on_another_or_leaves_its_box(chromium: Br
             return [box.x, box.y, box.x + box.width, box.y + box.height];
         }))""")
     page.close()
-    assert (len(texts), len(boxes), len(lines)) == (16, 8, 12)
+    assert (len(texts), len(boxes), len(lines)) == (18, 9, 15)
     assert all(apart(one, other) for one, other in combinations(texts, 2))
     for text, box in product(texts, boxes):
         assert apart(text, box) or inside(text, box), (text, box)
