@@ -75,9 +75,11 @@ def frame(
 ) -> bytes:
     """A frame as a client sends it, or as it should not."""
     size = len(data)
-    length, more = (size, b"") if size < 126 else (126, size.to_bytes(2, "big"))
-    if size >= 1 << 16:
-        length, more = 127, size.to_bytes(8, "big")
+    length, more = size, b""
+    if size > 125:
+        length, more = (
+            (126, size.to_bytes(2, "big")) if size < 1 << 16 else (127, size.to_bytes(8, "big"))
+        )
     head = bytes((last << 7 | kind, masked << 7 | length)) + more
     if not masked:
         return head + data

@@ -1,10 +1,12 @@
 """MQTT over WebSocket, in memory: who may come in, and what is made of what he sends."""
 
 import json
+from itertools import cycle
 
 import pytest
-from broker_support import ACCOUNT, REGION, MemoryBroker
+from broker_support import ACCOUNT, REGION, DrivenLink, MemoryBroker
 from broker_websocket import (
+    BINARY,
     CLOSE,
     PING,
     PONG,
@@ -15,7 +17,11 @@ from broker_websocket import (
     upgrade,
 )
 from broker_wire import encode_connect
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from sandbox.broker.link import Peer
+from sandbox.broker.websocket import WebSocketLink
 from sandbox.mqtt import limits
 from sandbox.mqtt.packets import V311, Connect, Publish, ReasonCode, RefusedError
 
@@ -237,6 +243,64 @@ def test_packets_need_not_keep_to_frames(broker):
         for byte in frame(b"\xc0\0"):
             client.link.receive(bytes((byte,)))
         assert client.read() == (0xD0, b"")
+
+
+@pytest.mark.parametrize("size", [100, 1000, 65_500, 65_600, limits.PAYLOAD_BYTES])
+def test_messages_of_any_size_go_both_ways(broker, size):
+    with WebSocketClient(broker) as client:
+        client.connect("page")
+        client.subscribe("a", qos=0)
+        client.publish("a", bytes(size), qos=0)
+        assert client.read()[1] == b"\0\x01a" + bytes(size)
+
+
+class _Heard:
+    """A connection that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def received(self, data: bytes) -> None:
+        assert data
+        self.data += data
+
+    def opened(self, peer: object) -> None: ...
+
+    def failed(self, error: object) -> None: ...
+
+
+FRAME = st.tuples(
+    st.one_of(st.binary(max_size=20), st.sampled_from((125, 126, 127, 300)).map(bytes)),
+    st.sampled_from(((BINARY, True), (BINARY, True), (BINARY, False), (0, True), (PING, True))),
+)
+
+
+@settings(max_examples=50)
+@given(st.lists(FRAME, max_size=8), st.lists(st.integers(1, 400), min_size=1, max_size=20))
+def test_plain_frames_are_read_as_wsproto_reads_them(frames, cuts):
+    """Frames in any order, sound or not, in pieces of any size."""
+    stream = b"".join(
+        frame(data[:125] if kind == PING else data, kind, last=last)
+        for data, (kind, last) in frames
+    )
+    assert outcome(stream, cuts, plain=True) == outcome(stream, cuts, plain=False)
+
+
+def outcome(stream: bytes, cuts: list[int], *, plain: bool) -> tuple[bytes, bool, bytes]:
+    """What is heard of a stream, whether it ends the link, and what is sent back."""
+    heard = _Heard()
+    below = DrivenLink(lambda link: WebSocketLink(link, lambda _: heard, lambda _: ACCOUNT))
+    below.handler.opened(Peer("127.0.0.1", None, "localhost"))
+    below.receive(upgrade(signed()))
+    below.take(9999)
+    assert below.handler._plain
+    below.handler._plain = plain
+    at, sizes = 0, cycle(cuts)
+    while at < len(stream) and not below.closing:
+        size = next(sizes)
+        below.receive(stream[at : at + size])
+        at += size
+    return heard.data, below.closing, below.take(9999)
 
 
 @pytest.mark.parametrize(
