@@ -54,6 +54,8 @@ class WebSocketLink:
         self._peer: Peer | None = None
         self._plain = False
         self._unread = bytearray()
+        self._reading = False
+        self._answers = b""
         # From here on it counts as a connection, and has its time like any other.
         self._handler = accept(self)
 
@@ -68,13 +70,10 @@ class WebSocketLink:
         return self._below.closing
 
     def send(self, data: bytes) -> None:
-        """Send *data* as one frame; nothing once the link is hung up."""
-        if not data or self._socket.state is not ConnectionState.OPEN:
-            return
-        if len(data) < 126:
-            self._below.send(bytes((_PLAIN, len(data))) + data)
-        else:
-            self._below.send(self._socket.send(BytesMessage(data)))
+        """Send *data* in a frame, with all else that answers what is being received."""
+        self._answers += data
+        if not self._reading:
+            self._flush()
 
     def hang_up(self) -> None:
         """Send what waits, then a Close frame, and hang up below."""
@@ -94,14 +93,15 @@ class WebSocketLink:
 
     def received(self, data: bytes) -> None:
         """Act on what comes: the upgrade first, then frames."""
-        if self._plain:
-            self._unread += data
-            self._take_plain()
-            if self._plain or self.closing:
-                return
-            data = bytes(self._unread)
-            self._unread.clear()
+        self._reading = True
         try:
+            if self._plain:
+                self._unread += data
+                self._take_plain()
+                if self._plain or self.closing:
+                    return
+                data = bytes(self._unread)
+                self._unread.clear()
             self._socket.receive_data(data)
             for event in self._socket.events():
                 self._act(event)
@@ -111,6 +111,9 @@ class WebSocketLink:
             self._refuse(error)
         except (RemoteProtocolError, UnicodeError) as error:  # UnicodeError: of a header
             self._refuse(_breach(f"{error}: {_ONLY}"))
+        finally:
+            self._reading = False
+            self._flush()
 
     def caught_up(self) -> None:
         """Pass on that the link is writable again."""
@@ -128,6 +131,15 @@ class WebSocketLink:
         """Pass on that the link is gone."""
         self._handler.closed()
 
+    def _flush(self) -> None:
+        data, self._answers = self._answers, b""
+        if not data or self._socket.state is not ConnectionState.OPEN:
+            return  # the link is hung up, perhaps
+        if len(data) < 126:
+            self._below.send(bytes((_PLAIN, len(data))) + data)
+        else:
+            self._below.send(self._socket.send(BytesMessage(data)))
+
     def _take_plain(self) -> None:
         """Act on plain frames, each a whole binary message, up to the first that is another.
 
@@ -138,7 +150,7 @@ class WebSocketLink:
         while at + 2 <= len(data):
             long = data[at + 1] == 0xFE  # its size is in the next two bytes
             size = int.from_bytes(data[at + 2 : at + 4], "big") if long else data[at + 1] - 0x80
-            if data[at] != _PLAIN or not (126 <= size if long else 0 < size < 126):
+            if data[at] != _PLAIN or not (size >= 126 if long else 0 < size < 126):
                 self._plain = False
                 break
             start = at + (8 if long else 6)
@@ -211,6 +223,7 @@ class WebSocketLink:
         self._close(CloseReason.PROTOCOL_ERROR)
 
     def _close(self, code: CloseReason) -> None:
+        self._flush()
         if self._socket.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
             self._below.send(self._socket.send(CloseConnection(code)))
         self._below.hang_up()
