@@ -24,7 +24,9 @@ class IotSandbox(Sandbox):
     """The AWS IoT account of one test, and where it answers."""
 
     access_key: str = ""
-    """The access key id: it opens this account alone. The secret access key is the same text."""
+    """The access key id: it opens this account alone."""
+    secret_key: str = "sandbox"
+    """The secret access key: the broker's own, which is not imported, for it loads moto."""
 
     def client(self, service: str = "iot") -> Any:
         """Make a boto3 client of this account.
@@ -39,7 +41,7 @@ class IotSandbox(Sandbox):
             endpoint_url=self.endpoint_url,
             region_name=self.region,
             aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.access_key,
+            aws_secret_access_key=self.secret_key,
         )
 
     def refusals(self) -> list[Refusal]:
@@ -64,8 +66,8 @@ class IotSandbox(Sandbox):
             patch.setenv(name, os.devnull)
         for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
             patch.setenv(name, self.region)
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            patch.setenv(name, self.access_key)
+        patch.setenv("AWS_ACCESS_KEY_ID", self.access_key)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", self.secret_key)
         patch.setenv("AWS_ENDPOINT_URL", self.endpoint_url)
         for name in ("NO_PROXY", "no_proxy"):
             patch.setenv(name, "127.0.0.1,localhost", prepend=",")

@@ -81,6 +81,7 @@ def test_each_test_has_an_account_that_nobody_else_has(theirs: pytest.Pytester) 
         """
         import boto3, pytest
         from botocore.exceptions import ClientError
+        from sandbox.broker.signature import SECRET
 
         earlier = []
 
@@ -92,6 +93,7 @@ def test_each_test_has_an_account_that_nobody_else_has(theirs: pytest.Pytester) 
             assert arn.split(":")[3:5] == [iot_sandbox.region, iot_sandbox.account]
             assert boto3.client("sts").get_caller_identity()["Account"] == iot_sandbox.account
             boto3.client("iot-data").publish(topic="a", retain=True, payload=b"x")
+            assert iot_sandbox.secret_key == SECRET
             assert iot_sandbox.account not in [other.account for other in earlier]
             earlier.append(iot_sandbox)
 
