@@ -25,7 +25,7 @@ class IotSandbox(Sandbox):
 
     access_key: str = ""
     """The access key id: it opens this account alone."""
-    secret_key: str = "sandbox"
+    secret_key: str = "sandbox"  # noqa: S105  it keeps nobody out
     """The secret access key: the broker's own, which is not imported, for it loads moto."""
 
     def client(self, service: str = "iot") -> Any:

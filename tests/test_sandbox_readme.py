@@ -35,6 +35,8 @@ def test_every_block_is_run_by_a_test() -> None:
         ("Point boto3 at it", "python"),
         ("Point a device at it", "sh"),
         ("Point a device at it", "python"),
+        ("Point a program or a web page at it", "python"),
+        ("Point a program or a web page at it", "js"),
         ("In your tests", "python"),  # tests/test_pytest_plugin.py
     ]
 
@@ -42,10 +44,10 @@ def test_every_block_is_run_by_a_test() -> None:
 def test_from_the_start_to_a_device(tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     env = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
-    ports = {"8080": str(free_port()), "8883": str(free_port())}
+    ports = {each: str(free_port()) for each in ("8080", "8883", "8443")}
 
     def typed(code: str) -> list[str]:
-        code = re.sub("8080|8883", lambda port: ports[port[0]], code)
+        code = re.sub("|".join(ports), lambda port: ports[port[0]], code)
         shell = ["sh", "-eu", "-c", code]
         return shell if "import " not in code else [sys.executable, "-c", code]
 
