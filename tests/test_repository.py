@@ -121,6 +121,7 @@ def test_every_generated_file_is_in_the_table() -> None:
         "publish/lite/package-lock.json",
         "requirements.txt",
         "requirements-workshop.txt",
+        "tests/node/package-lock.json",
         "workshop/package-lock.json",
         "workshop/student-policy.json",
     )
