@@ -165,7 +165,7 @@ def test_named_shadows(data: Any) -> None:
 
 
 def test_shadows_of_an_earlier_thing(data: Any) -> None:
-    """And of a deleted one: they wait for a Thing of that name, or to be deleted with it."""
+    """They wait for a Thing of that name."""
     iot = worlds.clients()["iot"]
     update(data, {"state": {"desired": {"a": 1}}})
     update(data, {"state": {"desired": {"b": 1}}}, shadowName="named")
@@ -176,6 +176,12 @@ def test_shadows_of_an_earlier_thing(data: Any) -> None:
         iot.create_thing(thingName="lamp")
         assert shadow(data)["state"]["desired"] == {"a": 1}
     assert shadow(data, shadowName="named")["state"]["desired"] == {"b": 1}
+
+
+def test_shadows_of_a_deleted_thing(data: Any) -> None:
+    """Those that were deleted before it are gone with it, and their versions are forgotten."""
+    iot = worlds.clients()["iot"]
+    update(data, {"state": {"desired": {"a": 1}}})
     data.delete_thing_shadow(thingName="lamp")
     iot.delete_thing(thingName="lamp")
     iot.create_thing(thingName="lamp")

@@ -183,7 +183,7 @@ def delivered(monkeypatch: Any, refusal: Exception | None = None) -> list[Any]:
 
 def empty_honestly(monkeypatch: Any) -> None:
     """Delete everything by calls of the API, in the order that AWS asks for."""
-    iot = clients()["iot"]
+    iot, data = clients()["iot"], clients()["iot-data"]
     for each in iot.list_certificates()["certificates"]:
         arn = each["certificateArn"]
         iot.update_certificate(certificateId=each["certificateId"], newStatus="INACTIVE")
@@ -201,7 +201,10 @@ def empty_honestly(monkeypatch: Any) -> None:
                 iot.delete_policy_version(policyName=name, policyVersionId=version["versionId"])
         iot.delete_policy(policyName=name)
     for each in iot.list_things()["things"]:
-        iot.delete_thing(thingName=each["thingName"])
+        name = {"thingName": each["thingName"]}
+        for shadow in ("", *data.list_named_shadows_for_thing(**name)["results"]):
+            told(data.delete_thing_shadow, **name, **({"shadowName": shadow} if shadow else {}))
+        iot.delete_thing(**name)
     while groups := iot.list_thing_groups()["thingGroups"]:
         for each in groups:
             told(iot.delete_thing_group, thingGroupName=each["groupName"])
