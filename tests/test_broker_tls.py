@@ -8,7 +8,7 @@ import time
 
 import pytest
 from broker_support import Sandbox, eventually
-from broker_websocket import TlsWebSocketClient
+from broker_websocket import PING, TlsWebSocketClient, frame
 from broker_wire import RawClient, client_context
 
 from iot_policy import document, statement
@@ -182,6 +182,19 @@ def test_a_slow_upgrade_is_cut(sandbox):
         assert client.receive() == b""
         assert 0.4 < time.monotonic() - start < 2.5
     assert "no CONNECT within 0.5 seconds" in sandbox.log.lines[0]
+
+
+def test_a_flood_of_pings_that_nobody_hears_answered_is_read_no_more(sandbox):
+    bare = client_context(sandbox.broker.ca_file, None, None)
+    with TlsWebSocketClient(bare, sandbox.wss_port) as client:
+        client.connect("page")
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.socket.settimeout(1)
+        pings = frame(b"x" * 125, PING) * 100
+        with pytest.raises(TimeoutError):
+            for _ in range(2000):  # 26 MB
+                client.socket.sendall(pings)
+        sandbox.check_honest(sandbox.registered())
 
 
 def test_whoever_has_a_certificate_is_told_of_the_other_port(sandbox):
