@@ -31,7 +31,13 @@ def main() -> None:
             log.begin(folder, debug=chosen.debug)
             from sandbox.server import Server
 
-            server = Server(folder, owner=chosen.owner, members=members, faults=chosen.faults)
+            server = Server(
+                folder,
+                owner=chosen.owner,
+                members=members,
+                faults=chosen.faults,
+                strict=chosen.strict,
+            )
             asyncio.run(server.run(chosen.port, chosen.mqtt_port, chosen.wss_port))
     except SandboxError as problem:
         sys.exit(str(problem))
@@ -60,6 +66,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SEED",
         default=os.environ.get("IOT_TUTORIAL_FAULTS") or None,
         help="be as awkward as AWS: throttle, fail, lose answers, detach late",
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        default=bool(os.environ.get("IOT_TUTORIAL_STRICT")),
+        help="take one CONNECT a second from each client id, as AWS does",
     )
     parser.add_argument("--debug", action="store_true", help="log errors with their tracebacks")
     parser.add_argument("--stop", action="store_true", help="stop the running one instead")

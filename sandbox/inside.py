@@ -2,7 +2,8 @@
 
 A browser's page has nothing else, and a test is quicker with it. Several processes may use one
 folder, such as the kernels of two notebooks: each request has the folder to itself, and begins with
-what the others have saved. Connections and messages are this process's own.
+what the others have saved, retained messages and sessions of clients that are away included.
+Connections, and messages to who is connected, are this process's own.
 """
 
 import io
@@ -10,7 +11,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
 from functools import cache, partial
@@ -24,17 +25,18 @@ from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectionClosedError
 
 from sandbox import aws_api, gaps, log, process
-from sandbox.broker.by_http import Publisher
+from sandbox.broker.by_http import Answer, Publisher
 from sandbox.broker.connection import Services
+from sandbox.broker.endpoint import Endpoint, Endpoints
 from sandbox.broker.memory import MemoryLink, signer
 from sandbox.broker.services import ShadowService
+from sandbox.broker.store import Store
 from sandbox.control import Application, ControlPlane
 from sandbox.device import InsideLink, MemorySocket
 from sandbox.errors import AwsError, SandboxError
 from sandbox.faults import Faults, LostAnswer
 from sandbox.line import Sandbox
 from sandbox.mqtt import limits
-from sandbox.mqtt.packets import Publish
 from sandbox.process import ACCOUNT, REGION
 from sandbox.registry import Registry
 from sandbox.state import Milestones, State
@@ -74,9 +76,14 @@ class Inside(Publisher):
         self._has_turn = False
         self._registry = Registry()
         self._state = State(folder / "registry")
-        self._services = Services(self._registry)
-        self._services.endpoints.shadows = ShadowService(
-            partial(gaps.shadows.answer, save=self._save), self.deliver
+        endpoints = Endpoints()
+        self._store = Store(folder / "messages", endpoints)
+        strict = bool(os.environ.get("IOT_TUTORIAL_STRICT"))
+        self._services = Services(
+            self._registry, strict=strict, endpoints=endpoints, store=self._store
+        )
+        endpoints.shadows = ShadowService(
+            partial(gaps.shadows.answer, save=self._save), self._services.publish
         )
         self._swept = time.monotonic()
         plane = ControlPlane(
@@ -132,7 +139,12 @@ class Inside(Publisher):
                         Inside._latest = self
                     if self._state.refresh():
                         self._registry.changed()
-                    yield
+                    self._store.refresh()
+                    try:
+                        yield
+                    finally:
+                        # Before another process has its turn, which would not know of it.
+                        self._store.save()
                 finally:
                     self._has_turn = False
 
@@ -162,9 +174,9 @@ class Inside(Publisher):
             with self.turn():
                 self._services.sweep()
 
-    def deliver(self, account: str, region: str, message: Publish) -> None:
-        """Deliver a message that has been checked."""
-        self._services.publish(account, region, message)
+    def ask(self, account: str, region: str, question: Callable[[Endpoint], Answer]) -> Answer:
+        """Call *question* with an endpoint, and return its answer."""
+        return self._services.ask(account, region, question)
 
     def _changed(self) -> None:
         self._save()

@@ -43,6 +43,7 @@ class Server:
         owner: int | None = None,
         members: Members | None = None,
         faults: int | None = None,
+        strict: bool = False,
     ) -> None:
         """Set up a sandbox.
 
@@ -53,6 +54,7 @@ class Server:
                 account.
             faults: The seed of a plan of throttling, errors and lost answers; without it, there are
                 none.
+            strict: Whether a client id may connect once a second only, as on AWS.
 
         Raises:
             OSError: a file in *folder* cannot be read or written.
@@ -66,7 +68,9 @@ class Server:
         self._version = process.version()
         self._state = State(folder / "registry")
         self._registry = Registry()
-        self._broker = Broker(self._registry, state_dir=folder, account_of=self._account_of)
+        self._broker = Broker(
+            self._registry, state_dir=folder, account_of=self._account_of, strict=strict
+        )
         self._milestones = Milestones(folder / "milestones")
 
     async def run(self, port: int, mqtt_port: int, wss_port: int) -> None:
@@ -125,7 +129,8 @@ class Server:
         )
         self._announce()
         await self._until(ending)
-        server.shutdown()
+        # In a thread: a request that is being answered may be waiting for the broker, in this loop.
+        await asyncio.to_thread(server.shutdown)
         await self._broker.stop()
 
     def _account_of(self, access_key: str) -> str | None:

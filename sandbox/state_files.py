@@ -1,14 +1,19 @@
 """State files: read back only as they were written, and never lost for one damaged byte.
 
 Each begins with a line that holds the SHA-256 of the rest; the version before it lies beside it.
-One that is damaged is set aside, never deleted.
+One that is damaged is set aside, never deleted. What changes too often to be written whole each
+time has a :class:`Journal` beside its file.
 """
 
 import hashlib
+import itertools
+import json
 import logging
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from sandbox.files import write_whole
 
@@ -96,6 +101,95 @@ def take_over(
     else:
         keep(path, content)
         earlier.unlink()
+
+
+class Journal:
+    """The changes since a state file was last written: a line each, with a checksum of its own.
+
+    What is appended outlives the process as soon as it is written. A loss of power may cost what
+    the system has not brought to the disk yet: the last seconds.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Set up the journal; it begins anew with each version of its state file."""
+        self._path = path
+        self.size = 0
+        """Of the file, in bytes, as this process knows it."""
+        self.ends_well = True
+        """Whether more can be appended; else the state file is to be written anew."""
+
+    @property
+    def as_known(self) -> bool:
+        """Whether no other process has written it since."""
+        return self._there() == self.size
+
+    def append(self, content: bytes, entries: Iterable[object]) -> None:
+        """Append entries, which JSON can carry.
+
+        Args:
+            content: Of the state file that they change.
+            entries: What has changed.
+
+        Raises:
+            OSError: they cannot be written, or not all of them: write the state file instead.
+        """
+        lines = [] if self.size else [_line(hashlib.sha256(content).hexdigest())]
+        whole = b"".join([*lines, *map(_line, entries)])
+        if not self.size:
+            self._path.touch(0o600)
+        with self._path.open("ab" if self.size else "wb") as file:
+            file.write(whole)
+        self.size += len(whole)
+
+    def read(self, content: bytes) -> list[Any]:
+        """Return the entries that change a state file of this *content*.
+
+        Those behind a damaged line are lost, and a line of the log says so. The journal of another
+        version has none: the sandbox was killed just after it had replaced that one. Neither has a
+        line without its end: the sandbox was killed while it wrote that.
+
+        Raises:
+            OSError: a file is there and the system does not let it be read.
+        """
+        try:
+            *lines, rest = self._path.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            self.size = 0
+            return []
+        sound = list(itertools.takewhile(lambda line: line + b"\n" == _line(_entry(line)), lines))
+        if len(sound) < len(lines):
+            self.set_aside(f"{len(lines) - len(sound)} of its {len(lines)} lines")
+        found = [_entry(line) for line in sound]
+        own = found[:1] == [hashlib.sha256(content).hexdigest()]
+        self.ends_well = own and not rest and len(sound) == len(lines)
+        self.size = self._there()
+        return found[1:] if own else []
+
+    def set_aside(self, lost: str) -> None:
+        """Rename a journal that cannot be used, and say in the log what is *lost* with it."""
+        aside = _set_aside(self._path)
+        _log.warning("%s is damaged and lies in %s now: %s are lost", self._path.name, aside, lost)
+        self.ends_well = False
+
+    def clear(self) -> None:
+        """Begin anew: the state file has been written whole."""
+        self._path.unlink(missing_ok=True)
+        self.size, self.ends_well = 0, True
+
+    def _there(self) -> int:
+        return self._path.stat().st_size if self._path.exists() else 0
+
+
+def _line(entry: object) -> bytes:
+    text = json.dumps(entry).encode()
+    return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+def _entry(line: bytes) -> Any:
+    try:
+        return json.loads(line[9:])
+    except (ValueError, RecursionError):
+        return None
 
 
 def _before(path: Path) -> Path:

@@ -63,8 +63,10 @@ ALLOWED_FILTERS = {
     "$aws/things/lamp/streams/1/data/json": "file delivery",
     "$aws/things/lamp/tunnels/notify": "secure tunneling",
     "$aws/certificates/create/json/accepted": "fleet provisioning",
-    "$aws/events/presence/connected/+": "events",
-    "$aws/events/#": "events",
+    "$aws/events/presence/connected/+": "lifecycle events",
+    "$aws/events/subscriptions/#": "lifecycle events",
+    "$aws/events/#": "registry and job events",
+    "$aws/events/thing/+/created": "registry and job events",
     "$aws/sitewise/asset-models/a/assets/b/properties/c": "SiteWise",
     "$aws/device_location/lamp/get_position_estimate/accepted": "device location",
     "$aws/commands/things/lamp/executions/+/request/json": "commands",
@@ -137,7 +139,7 @@ def test_a_reserved_filter_ends_the_connection_with_no_subscription(sandbox, ver
         assert client.read() is None
     (refusal,) = sandbox.refusals()
     assert "this filter names none of them" in refusal.reason
-    (session,) = sandbox.services.endpoints.of(ACCOUNT, REGION)._sessions.values()
+    (session,) = sandbox.services.endpoints.of(ACCOUNT, REGION).sessions.values()
     assert not session.subscriptions
 
 

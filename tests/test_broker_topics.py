@@ -64,13 +64,26 @@ def test_no_topics(topic):
         check_topic(topic)
 
 
-@pytest.mark.parametrize("topic_filter", ["a", "#", "+", "a/+/b/#", "/", "+/+", "/" * 7])
+@pytest.mark.parametrize(
+    "topic_filter",
+    [
+        *("a", "#", "+", "a/+/b/#", "/", "+/+", "/" * 7),
+        *("$share/g/#", "$share/$aws/a", f"$share/{'ä' * 128}/{'a' * 249}{'/' * 7}"),
+        "$share/g/$aws/events/presence/connected/+",
+    ],
+)
 def test_filters(topic_filter):
     check_filter(topic_filter)
 
 
 @pytest.mark.parametrize(
-    "topic_filter", ["", "a#", "#/a", "a/#/b", "a+", "+a/b", "a" * 257, "/" * 8, "$share/g/a"]
+    "topic_filter",
+    [
+        *("", "a#", "#/a", "a/#/b", "a+", "+a/b", "a" * 257, "/" * 8),
+        *("$share", "$share/", "$share/g", "$share/g/", "$share//a", "$share/+/a", "$share/#"),
+        *("$share/g/a#", f"$share/{'g' * 129}/a", "$share/g/" + "a" * 257, "$share/g/" + "/" * 8),
+        *("$share/g/$SYS/a", "$share/g/$share/g/a", "$Share/g/a"),
+    ],
 )
 def test_no_filters(topic_filter):
     with pytest.raises(RefusedError):

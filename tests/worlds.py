@@ -5,9 +5,9 @@ import pickle
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import in_process
 from botocore.exceptions import ClientError
@@ -18,7 +18,10 @@ from moto.core.utils import utcnow
 from moto.iot.models import iot_backends
 
 from helpers import policy
+from sandbox.broker.endpoint import Endpoint
+from sandbox.broker.sessions import Session
 from sandbox.gaps import certificates, endpoint, things
+from sandbox.mqtt.packets import V311, Property, Publish
 from sandbox.process import ACCOUNT, REGION
 
 DOCUMENT = policy.to_json(policy.document(policy.statement("iot:Connect", "*")))
@@ -96,6 +99,36 @@ def prepare() -> list[str]:
     return arns
 
 
+class Nobody:
+    """A connected client: what is asked of it when its connection is ended."""
+
+    address = "127.0.0.1"
+    writable = False
+    wills: ClassVar[list[str]] = []
+
+    def __init__(self, endpoint: Endpoint, session: Session) -> None:
+        self._leave = partial(endpoint.detach, session, "API_INITIATED_DISCONNECT")
+
+    def dismissed(self, *, prevent_will: bool) -> None:
+        self._leave()
+        if not prevent_will:
+            self.wills.append("published")
+
+
+def prepare_broker(endpoint: Endpoint) -> None:
+    """Have retained messages, and a client that is connected with a session that lasts."""
+    endpoint.disconnect("lamp", clean_session=True)
+    endpoint.retained.clear()
+    Nobody.wills.clear()
+    for topic in ("a/b", "c", "zzzz"):
+        colours = {Property.USER_PROPERTY: [("colour", "blue")]}
+        endpoint.publish(Publish(topic, b"!", 1, retain=True, properties=colours))
+    session, _ = endpoint.open_session("lamp", "f" * 64, V311, clean=True)
+    endpoint.prolong(session, 60)
+    client: Any = Nobody(endpoint, session)
+    endpoint.attach(session, client)
+
+
 def save() -> bytes:
     """Return everything that the account holds."""
     return pickle.dumps(vars(iot_backends[ACCOUNT][REGION]))
@@ -106,6 +139,7 @@ def restore(saved: bytes) -> None:
     held = vars(iot_backends[ACCOUNT][REGION])
     held.clear()
     held.update(pickle.loads(saved))
+    in_process.sandbox().ask(ACCOUNT, REGION, prepare_broker)
 
 
 def snapshot() -> str:
@@ -138,7 +172,15 @@ def snapshot() -> str:
         seen.append(told(iot.describe_certificate, certificateId=each["certificateId"]))
         seen.append(told(iot.list_attached_policies, target=each["certificateArn"]))
         seen.append(told(iot.list_principal_things, principal=each["certificateArn"]))
+    seen.append(told(data.list_retained_messages))
+    seen.append(in_process.sandbox().ask(ACCOUNT, REGION, clients_of))
     return scrubbed(seen)
+
+
+def clients_of(endpoint: Endpoint) -> list[Any]:
+    """Tell which sessions there are, who is connected, and the wills of who is not."""
+    found = [(each.key, each.subscriber is not None) for each in endpoint.sessions.values()]
+    return [*found, *Nobody.wills]
 
 
 def told(call: Callable[..., Any], **arguments: Any) -> Any:
@@ -148,8 +190,9 @@ def told(call: Callable[..., Any], **arguments: Any) -> Any:
     except ClientError as refused:
         return refused.response["Error"]
     answer.pop("ResponseMetadata")
-    if "payload" in answer:
-        answer["payload"] = answer["payload"].read().decode()
+    for name in {"payload", "userProperties"} & set(answer):
+        read = getattr(answer[name], "read", lambda name=name: answer[name])
+        answer[name] = read().decode()
     return answer
 
 
@@ -160,7 +203,7 @@ def scrubbed(seen: Any) -> str:
         (r"-----BEGIN.*?-----END[A-Z ]*-----", "PEM"),
         (r"[0-9a-f]{64}", "an id"),
         (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a UUID"),
-        (r'(timestamp\\*": )\d+', r"\1a time"),
+        (r'(timestamp\\*|lastModifiedTime)(": )\d+', r"\1\2a time"),
     ):
         text = re.sub(pattern, word, text)
     return text

@@ -1,8 +1,11 @@
 """Messages that are published by HTTP: who delivers them, and what AWS IoT does not take."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TypeVar
 
 from sandbox.broker.authority import check_form
+from sandbox.broker.endpoint import Endpoint
 from sandbox.mqtt import encoder, limits
 from sandbox.mqtt.decoder import decode, frames
 from sandbox.mqtt.packets import (
@@ -15,6 +18,8 @@ from sandbox.mqtt.packets import (
     RefusedError,
 )
 from sandbox.mqtt.reserved import service_published_to
+
+Answer = TypeVar("Answer")
 
 
 class Publisher(ABC):
@@ -64,9 +69,17 @@ class Publisher(ABC):
         message = _checked(Publish(topic, payload, qos, retain), properties or NO_PROPERTIES)
         self.deliver(account, region, message)
 
-    @abstractmethod
     def deliver(self, account: str, region: str, message: Publish) -> None:
-        """Deliver a message that has been checked."""
+        """Deliver a message that has been checked.
+
+        Raises:
+            RefusedError: it is to be retained, and there is no room.
+        """
+        self.ask(account, region, lambda endpoint: endpoint.publish(message))
+
+    @abstractmethod
+    def ask(self, account: str, region: str, question: Callable[[Endpoint], Answer]) -> Answer:
+        """Call *question* with an endpoint, where the broker runs, and return its answer."""
 
 
 def _checked(message: Publish, properties: Properties) -> Publish:

@@ -8,8 +8,9 @@ from sandbox.broker.authority import (
     check_subscribe,
     check_subscription,
 )
+from sandbox.broker.endpoint import Endpoint
 from sandbox.broker.link import Link
-from sandbox.broker.sessions import Endpoint, Session
+from sandbox.broker.sessions import Session
 from sandbox.mqtt import encoder, limits
 from sandbox.mqtt.packets import (
     V5,
@@ -30,11 +31,12 @@ from sandbox.mqtt.packets import (
     number,
 )
 from sandbox.mqtt.reserved import (
+    LIFECYCLE,
     ReservedTopicError,
     service_published_to,
     service_subscribed_to,
 )
-from sandbox.mqtt.topics import check_topic
+from sandbox.mqtt.topics import check_topic, matched
 
 _REFUSED_BY_PUBACK = (
     ReasonCode.NOT_AUTHORIZED,
@@ -42,6 +44,19 @@ _REFUSED_BY_PUBACK = (
     ReasonCode.QUOTA_EXCEEDED,
 )
 """Refusals of a QoS 1 message after which an MQTT 5 client stays connected."""
+_LOST = "CONNECTION_LOST"
+_DISCONNECT_REASONS = {
+    ReasonCode.NOT_AUTHORIZED: "AUTH_ERROR",
+    ReasonCode.SESSION_TAKEN_OVER: "DUPLICATE_CLIENTID",
+    ReasonCode.KEEP_ALIVE_TIMEOUT: "MQTT_KEEP_ALIVE_TIMEOUT",
+    ReasonCode.SERVER_SHUTTING_DOWN: "SERVER_INITIATED_DISCONNECT",
+    ReasonCode.ADMINISTRATIVE_ACTION: "API_INITIATED_DISCONNECT",
+    ReasonCode.QUOTA_EXCEEDED: "THROTTLED",
+}
+"""What lifecycle events call the reason for which the broker hangs up; else ``CLIENT_ERROR``.
+
+Source: https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
+"""
 
 
 class Client:
@@ -55,6 +70,7 @@ class Client:
         authority: Authority,
         endpoint: Endpoint,
         session: Session,
+        address: str,
     ) -> None:
         """Set up the client; it is told nothing yet.
 
@@ -65,11 +81,13 @@ class Client:
             authority: Decides what it may do.
             endpoint: Where it publishes and subscribes.
             session: Its subscriptions, and what waits for it.
+            address: The IP address that it comes from.
         """
         asked = packet.properties
         self.version = packet.version
         self.authority = authority
         self.session = session
+        self.address = address
         self.receive_maximum = min(
             number(asked, Property.RECEIVE_MAXIMUM, limits.UNACKNOWLEDGED), limits.UNACKNOWLEDGED
         )
@@ -108,9 +126,15 @@ class Client:
             RefusedError(ReasonCode.SESSION_TAKEN_OVER, "another connection has this client id now")
         )
 
+    def dismissed(self, *, prevent_will: bool) -> None:
+        """End the connection: somebody has asked the API for that."""
+        if prevent_will:
+            self._will = None
+        self.end(RefusedError(ReasonCode.ADMINISTRATIVE_ACTION, "DeleteConnection has ended it"))
+
     def end(self, error: RefusedError) -> None:
         """Part with the session, say why, and hang up."""
-        self.leave()
+        self.leave(_DISCONNECT_REASONS.get(error.code, "CLIENT_ERROR"))
         self.send(encoder.disconnect(self.version, error.code, self._words_for(error)))
         self._link.hang_up()
 
@@ -126,7 +150,7 @@ class Client:
 
     def welcome(self, packet: Connect, *, session_present: bool) -> None:
         """Answer the CONNECT, then send what waits in the session."""
-        self.session.expiry_seconds = _expiry_seconds(packet)
+        self._endpoint.prolong(self.session, _expiry_seconds(packet))
         self.send(
             encoder.connack(
                 self.version, session_present=session_present, granted=self._granted(packet)
@@ -134,11 +158,15 @@ class Client:
         )
         self._endpoint.attach(self.session, self)
 
-    def leave(self) -> None:
-        """Part with the session, and publish the will now or later. Twice does no harm."""
+    def leave(self, reason: str = _LOST) -> None:
+        """Part with the session, and publish the will now or later. Twice does no harm.
+
+        Args:
+            reason: Why, as lifecycle events have it.
+        """
         if self.session.subscriber is not self:
             return
-        self._endpoint.detach(self.session)
+        self._endpoint.detach(self.session, reason)
         if self._will:
             delay = number(self._will.properties, Property.WILL_DELAY, 0)
             delay = min(delay, self.session.expiry_seconds)
@@ -235,7 +263,7 @@ class Client:
             if self._cuts_off(error):
                 raise error
         codes: list[int] = []
-        granted: list[Subscription] = []
+        granted: list[tuple[Subscription, bool]] = []
         words = ""
         for subscription, found in zip(packet.subscriptions, refused, strict=True):
             try:
@@ -250,17 +278,18 @@ class Client:
                 words = words or self._words_for(error)
             else:
                 codes.append(subscription.qos)
-                if subscription.retain_handling == 0 or (
-                    subscription.retain_handling == 1 and not known
-                ):
-                    granted.append(subscription)
-                if service := service_subscribed_to(subscription.filter):
+                granted.append((subscription, known))
+                service = service_subscribed_to(matched(subscription.filter))
+                if service and service != LIFECYCLE:
                     self._record_unanswered(
                         "iot:Subscribe", f"topicfilter/{subscription.filter}", service
                     )
         self.send(encoder.suback(self.version, packet.packet_id, codes, words))
-        for subscription in granted:
-            self._endpoint.send_retained(self.session, subscription)
+        for subscription, known in granted:
+            self._endpoint.send_first(self.session, subscription, known=known)
+        if granted:
+            topics = [subscription.filter for subscription, _ in granted]
+            self._endpoint.tell(self.session, "subscriptions/subscribed", topics=topics)
 
     def _refusal_of(self, topic_filter: str) -> RefusedError | None:
         try:
@@ -283,6 +312,9 @@ class Client:
             ReasonCode.SUCCESS if each else ReasonCode.NO_SUBSCRIPTION_EXISTED for each in removed
         ]
         self.send(encoder.unsuback(self.version, packet.packet_id, codes))
+        ended = [each for each, known in zip(packet.filters, removed, strict=True) if known]
+        if ended:
+            self._endpoint.tell(self.session, "subscriptions/unsubscribed", topics=ended)
 
     def _disconnect(self, packet: Disconnect) -> None:
         if packet.reason != ReasonCode.DISCONNECT_WITH_WILL:
@@ -292,8 +324,8 @@ class Client:
             raise RefusedError(
                 ReasonCode.PROTOCOL_ERROR, "a session that ends now cannot be prolonged"
             )
-        self.session.expiry_seconds = min(seconds, limits.SESSION_SECONDS_MAX)
-        self.leave()
+        self._endpoint.prolong(self.session, min(seconds, limits.SESSION_SECONDS))
+        self.leave("CLIENT_INITIATED_DISCONNECT")
         self._link.hang_up()
 
     def _granted(self, packet: Connect) -> Properties:
@@ -312,7 +344,7 @@ def _expiry_seconds(packet: Connect) -> int:
     if packet.version != V5:
         return 0 if packet.clean_start else limits.SESSION_SECONDS
     asked = number(packet.properties, Property.SESSION_EXPIRY, 0)
-    return min(asked, limits.SESSION_SECONDS_MAX)
+    return min(asked, limits.SESSION_SECONDS)
 
 
 def _keep_alive_seconds(packet: Connect) -> int:

@@ -6,17 +6,22 @@ others.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from sandbox.broker.authority import admit
 from sandbox.broker.client import Client
+from sandbox.broker.endpoint import Endpoint, Endpoints
 from sandbox.broker.link import Link, Peer, Signer
 from sandbox.broker.refusals import NOT_REGISTERED, REGISTER_IT, Refusals
-from sandbox.broker.sessions import Endpoints
+from sandbox.broker.store import Store
 from sandbox.mqtt import encoder, limits
 from sandbox.mqtt.decoder import decode, frames
 from sandbox.mqtt.packets import V311, Connect, Disconnect, Publish, ReasonCode, RefusedError
 from sandbox.registry import RegisteredCertificate, Registry
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,11 @@ class Services:
 
     registry: Registry
     connect_seconds: float = limits.CONNECT_SECONDS
+    strict: bool = False
+    """Whether a client id may connect once a second only, as on AWS."""
     endpoints: Endpoints = field(default_factory=Endpoints)
+    store: Store | None = None
+    """Keeps what is to outlive this process, if anything is."""
     refusals: Refusals = field(default_factory=Refusals)
     connections: set["Connection"] = field(default_factory=set)
 
@@ -49,19 +58,29 @@ class Services:
         self.connections.add(connection)
         return connection
 
+    def ask(self, account: str, region: str, question: Callable[[Endpoint], Answer]) -> Answer:
+        """Call *question* with an endpoint, keep what that has changed, and return its answer."""
+        answer = question(self.endpoints.of(account, region))
+        self.settle()
+        return answer
+
     def publish(self, account: str, region: str, message: Publish) -> None:
         """Deliver a message that no client has sent."""
-        try:
-            self.endpoints.of(account, region).publish(message)
-        except RefusedError as error:
-            self.refusals.record(error, "", None)
+        self.ask(account, region, lambda endpoint: endpoint.publish(message))
+
+    def settle(self) -> None:
+        """Save what somebody is about to be told of."""
+        if self.store:
+            self.store.settle()
 
     def sweep(self) -> None:
-        """End what has had its time: connections, delayed wills, sessions."""
+        """End what has had its time: connections, delayed wills, sessions. Save the rest."""
         now = time.monotonic()
         for connection in list(self.connections):
             connection.recheck(now)
         self.endpoints.expire()
+        if self.store:
+            self.store.save()
 
 
 class Connection:
@@ -114,6 +133,9 @@ class Connection:
                     return
         except RefusedError as error:
             self.refuse(error)
+        finally:
+            # The link sends what has been answered once this returns.
+            self._services.settle()
 
     def caught_up(self) -> None:
         """Send what waits."""
@@ -173,13 +195,22 @@ class Connection:
 
     def _connect(self, packet: Connect) -> None:
         assert self._peer and self._principal
-        principal, services = self._principal, self._services
-        self._version, self._client_id = packet.version, packet.client_id
-        authority = admit(packet, services.registry, principal, self._peer)
-        self._client_id = packet.client_id
+        principal, services, address = self._principal, self._services, self._peer.address
         endpoint = services.endpoints.of(principal.account, principal.region)
+        self._version, self._client_id = packet.version, packet.client_id
+        try:
+            authority = admit(packet, services.registry, principal, self._peer)
+        except RefusedError as error:
+            if error.verdict != "REFUSED":  # a policy's
+                endpoint.tell_of_failure(packet.client_id, principal.principal_id, address)
+            raise
+        self._client_id = packet.client_id
+        if services.strict:
+            endpoint.check_rate(packet.client_id)
         session, present = endpoint.open_session(
-            packet.client_id, principal.principal_id, clean=packet.clean_start
+            packet.client_id, principal.principal_id, packet.version, clean=packet.clean_start
         )
-        self.client = Client(self.link, self.record_refusal, packet, authority, endpoint, session)
+        self.client = Client(
+            self.link, self.record_refusal, packet, authority, endpoint, session, address
+        )
         self.client.welcome(packet, session_present=present)

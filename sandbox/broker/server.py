@@ -9,19 +9,23 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from sandbox.broker.by_http import Publisher
+from sandbox.broker.by_http import Answer, Publisher
 from sandbox.broker.connection import Services
+from sandbox.broker.endpoint import Endpoint, Endpoints
 from sandbox.broker.link import Link
-from sandbox.broker.services import Answer, Done, ShadowService, Work
+from sandbox.broker.services import Done, Respond, ShadowService, Work
 from sandbox.broker.signature import AccountOf
+from sandbox.broker.store import Store
 from sandbox.broker.tls import TlsLink, Trust
 from sandbox.broker.websocket import WebSocketLink
 from sandbox.line import Refusal
 from sandbox.mqtt import limits
-from sandbox.mqtt.packets import Publish, ReasonCode, RefusedError
+from sandbox.mqtt.packets import ReasonCode, RefusedError
 from sandbox.process import ACCOUNT
 from sandbox.registry import Registry
 
+_ANSWER_SECONDS = 20.0
+"""How long a request by HTTP waits for the broker, which answers in a millisecond."""
 _STOP_SECONDS = 1.0
 """How long clients may take to hang up when the broker stops."""
 
@@ -34,9 +38,11 @@ class Broker(Publisher):
 
     Args:
         registry: Read at each decision; a change that it is told of takes effect at once.
-        state_dir: Where the broker's certificate authority is kept between runs.
+        state_dir: Where the broker's certificate authority is kept between runs, and what devices
+            were told is kept.
         connect_seconds: How long a client may take from its TCP connection to its CONNECT.
         account_of: Returns the account that an access key id opens.
+        strict: Whether a client id may connect once a second only, as on AWS.
 
     Source: https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html
     """
@@ -48,9 +54,12 @@ class Broker(Publisher):
         *,
         connect_seconds: float = limits.CONNECT_SECONDS,
         account_of: AccountOf = lambda access_key: ACCOUNT,
+        strict: bool = False,
     ) -> None:
         super().__init__()
-        self._services = Services(registry, connect_seconds)
+        endpoints = Endpoints()
+        self._store = Store(state_dir / "messages", endpoints)
+        self._services = Services(registry, connect_seconds, strict, endpoints, store=self._store)
         self._trust = Trust(registry, state_dir)
         self._account_of = account_of
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -58,7 +67,7 @@ class Broker(Publisher):
         self._sweeper: asyncio.TimerHandle | None = None
         self._worker = ThreadPoolExecutor(1, "shadows")
 
-    def serve_shadows(self, answer: Answer) -> None:
+    def serve_shadows(self, answer: Respond) -> None:
         """Have requests to the shadow service answered.
 
         Args:
@@ -89,13 +98,15 @@ class Broker(Publisher):
             The port that it listens on.
 
         Raises:
-            OSError: none of *ports* is free; it is that of the last.
+            OSError: none of *ports* is free; it is that of the last. Or what was kept cannot be
+                read.
             ValueError: *host* is not a loopback address.
         """
         self._loop = asyncio.get_running_loop()
         # Before anyone waits: reading a thousand certificates takes OpenSSL a tenth of a second.
         self._trust.context()
         link = partial(TlsLink, self._trust.context, self._trust.peer, self._services.accept)
+        self._store.refresh()
         bound = await self._listen(link, host, ports)
         self._sweep()
         return bound
@@ -127,13 +138,21 @@ class Broker(Publisher):
         for connection in list(self._services.connections):
             connection.link.abort()
         self._worker.shutdown(wait=False)
+        self._store.close()
         self._servers.clear()
 
-    def deliver(self, account: str, region: str, message: Publish) -> None:
-        """Deliver a message that has been checked. It may be called from any thread."""
+    def ask(self, account: str, region: str, question: Callable[[Endpoint], Answer]) -> Answer:
+        """Call *question* with an endpoint, in the broker's event loop, and return its answer.
+
+        It may be called from any thread but the loop's own.
+        """
+
+        async def asked() -> Answer:
+            return self._services.ask(account, region, question)
+
         if self._loop is None:
             raise RuntimeError("the broker has not been started")
-        self._loop.call_soon_threadsafe(self._services.publish, account, region, message)
+        return asyncio.run_coroutine_threadsafe(asked(), self._loop).result(_ANSWER_SECONDS)
 
     def published(self) -> set[str]:
         """Return the accounts whose devices have published since this was last asked."""

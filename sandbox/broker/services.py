@@ -14,7 +14,7 @@ from sandbox.mqtt.packets import Publish
 from sandbox.mqtt.reserved import ShadowRequest
 from sandbox.shadows import Answers, ShadowError, rejected
 
-Answer = Callable[[str, str, ShadowRequest, bytes], Answers]
+Respond = Callable[[str, str, ShadowRequest, bytes], Answers]
 """Answers a request of an account and Region; it may take a while."""
 Work = Callable[[], Answers]
 Done = Callable[[Answers], None]
@@ -30,7 +30,7 @@ class ShadowService:
 
     def __init__(
         self,
-        answer: Answer,
+        answer: Respond,
         publish: Callable[[str, str, Publish], None],
         run: Callable[[Work, Done], None] = at_once,
     ) -> None:
@@ -49,7 +49,7 @@ class ShadowService:
     def ask(
         self, account: str, region: str, asked: ShadowRequest, payload: bytes, client_id: str
     ) -> None:
-        """Answer a request, unless too many of this client's on this Thing wait for theirs.
+        """Respond a request, unless too many of this client's on this Thing wait for theirs.
 
         Args:
             account: Whose endpoint it came to.

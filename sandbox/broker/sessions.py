@@ -1,19 +1,18 @@
-"""Sessions, and who gets which message.
+"""Sessions: what the broker remembers of each client, alone or in a group.
 
-A :class:`Session` is what the broker remembers of one client: its subscriptions, and the messages
-on their way to it. An :class:`Endpoint` is one account's broker in one Region: its sessions, its
-retained messages, and its routes from topics to sessions.
+A :class:`Session` is one client's: its subscriptions, and the messages on their way to it. A
+:class:`Group` is of sessions that share a subscription: each message goes to one of them.
 """
 
+import secrets
 import time
+import uuid
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 from sandbox.broker.authority import Authority
-from sandbox.broker.services import ShadowService
 from sandbox.mqtt import encoder, limits
 from sandbox.mqtt.packets import (
     Properties,
@@ -22,13 +21,7 @@ from sandbox.mqtt.packets import (
     ReasonCode,
     RefusedError,
     Subscription,
-    number,
 )
-from sandbox.mqtt.reserved import ShadowRequest, shadow_request
-from sandbox.mqtt.topics import Tree
-
-_FOR_THE_BROKER = (Property.TOPIC_ALIAS, Property.MESSAGE_EXPIRY, Property.WILL_DELAY)
-"""Properties of a message that are not handed on as they are."""
 
 
 class Subscriber(Protocol):
@@ -36,6 +29,8 @@ class Subscriber(Protocol):
 
     version: int
     authority: Authority
+    address: str
+    """The IP address that it comes from."""
     receive_maximum: int
     """How many QoS 1 messages it takes before it acknowledges one."""
     packet_limit: int
@@ -57,25 +52,62 @@ class Subscriber(Protocol):
     def taken_over(self) -> None:
         """End its connection: another one has its client id."""
 
+    def dismissed(self, *, prevent_will: bool) -> None:
+        """End its connection: somebody has asked the API for that."""
+
     def publish_will(self) -> None:
         """Publish its will: it has not come back in time."""
 
 
+Unit = tuple[str, str, str]
+"""What is saved as one: of which endpoint, what kind it is, and its key among those."""
+
+
+class Unsaved:
+    """What has changed and is to outlive the broker's process."""
+
+    def __init__(self) -> None:
+        self.soon: set[Unit] = set()
+        """What may wait for the next sweep."""
+        self.told: set[Unit] = set()
+        """What is written before whoever has changed it is answered."""
+        self.added: list[tuple[Unit, Publish]] = []
+        """Messages that wait for a client that is away; written before the answer, too."""
+
+    def clear(self) -> None:
+        """Forget it: it is saved."""
+        self.soon, self.told, self.added = set(), set(), []
+
+
 @dataclass(slots=True)
-class _Delivery:
+class Delivery:
+    """A message on its way to one client."""
+
     message: Publish
     qos: int
     retain: bool
     packet_id: int = 0
     """Given when it is first sent with QoS 1; the same when it is sent again."""
+    group: "Group | None" = None
+    """To which it goes back if the client leaves before it has acknowledged the message."""
 
 
 class Session:
     """One client's session. It belongs to the certificate that opened it, and to no other."""
 
-    def __init__(self, client_id: str, certificate_id: str) -> None:
+    def __init__(
+        self, client_id: str, certificate_id: str, version: int, place: str, unsaved: Unsaved
+    ) -> None:
+        self.key = f"{certificate_id}/{client_id}"
+        """What tells it from the others of its endpoint."""
         self.client_id = client_id
         self.certificate_id = certificate_id
+        self.version = version
+        """Of MQTT: a session of one version is not resumed with the other."""
+        self.identifier = str(uuid.uuid4())
+        """What lifecycle events call it."""
+        self.connection_number = 0
+        """Of the client's connections, as lifecycle events count them."""
         self.subscriptions: dict[str, Subscription] = {}
         self.subscriber: Subscriber | None = None
         """``None`` while the client is away."""
@@ -83,11 +115,17 @@ class Session:
         """How long it outlives its connection."""
         self.expires_at = 0.0
         """When it ends, on time.monotonic()'s clock, if the client stays away."""
-        self._waiting: deque[_Delivery] = deque()
-        self._unacknowledged: dict[int, _Delivery] = {}
+        self._unsaved = unsaved
+        self._unit: Unit = (place, "sessions", self.key)
+        self._waiting: deque[Delivery] = deque()
+        self._unacknowledged: dict[int, Delivery] = {}
         self._bytes = 0
         self._last_id = 0
         self._refused_topics: set[str] = set()
+
+    def changed(self) -> None:
+        """Record that it has changed, and that somebody is about to be told so."""
+        self._unsaved.told.add(self._unit)
 
     def attach(self, subscriber: Subscriber) -> None:
         """Take up a client that has connected, and send what waits for it."""
@@ -99,12 +137,27 @@ class Session:
         """Let a client go, and keep its QoS 1 messages: those sent and not acknowledged first."""
         self.subscriber = None
         self.expires_at = time.monotonic() + self.expiry_seconds
-        kept = [*self._unacknowledged.values(), *(each for each in self._waiting if each.qos)]
+        left = self.undelivered()
         self._unacknowledged.clear()
-        self._waiting = deque(kept)
-        self._bytes = sum(each.message.weight for each in kept)
+        self.take_back(each for each in left if each.group is None)
+        if self.expiry_seconds:
+            self._unsaved.soon.add(self._unit)
+        for each in left:
+            if each.group:
+                each.group.deliver(each.message)
 
-    def deliver(self, message: Publish, qos: int, *, retain: bool) -> None:
+    def undelivered(self) -> list[Delivery]:
+        """Return the QoS 1 messages that the client has not acknowledged, in their order."""
+        return [*self._unacknowledged.values(), *(each for each in self._waiting if each.qos)]
+
+    def take_back(self, deliveries: Iterable[Delivery]) -> None:
+        """Have these wait for the client, and nothing else."""
+        self._waiting = deque(deliveries)
+        self._bytes = sum(each.message.weight for each in self._waiting)
+
+    def deliver(
+        self, message: Publish, qos: int, *, retain: bool, group: "Group | None" = None
+    ) -> None:
         """Deliver a message now, or as soon as the client can take it."""
         if self.subscriber is None and not qos:
             return
@@ -113,7 +166,12 @@ class Session:
             or self._bytes + message.weight > limits.QUEUED_BYTES
         )
         if not full:
-            self._waiting.append(_Delivery(message, qos, retain))
+            if qos and self.expiry_seconds:
+                if self.subscriber:
+                    self._unsaved.soon.add(self._unit)
+                else:
+                    self._unsaved.added.append((self._unit, message))
+            self._waiting.append(Delivery(message, qos, retain, group=group))
             self._bytes += message.weight
             self.send_waiting()
         elif self.subscriber:
@@ -122,12 +180,18 @@ class Session:
                     ReasonCode.QUOTA_EXCEEDED, "the client does not read what it subscribed to"
                 )
             )
+            if group:
+                group.deliver(message)
 
     def acknowledge(self, packet_id: int) -> None:
         """Forget a QoS 1 message that the client has, and send what waits."""
         delivery = self._unacknowledged.pop(packet_id, None)
         if delivery:
             self._bytes -= delivery.message.weight
+            if delivery.group:
+                delivery.group.changed()
+            if self.expiry_seconds:
+                self._unsaved.soon.add(self._unit)
             if self._waiting:
                 self.send_waiting()
 
@@ -143,7 +207,7 @@ class Session:
             else:
                 self._bytes -= delivery.message.weight
 
-    def _send(self, subscriber: Subscriber, delivery: _Delivery) -> bool:
+    def _send(self, subscriber: Subscriber, delivery: Delivery) -> bool:
         message = delivery.message
         duplicate = delivery.packet_id > 0
         if message.expires_at is not None and message.expires_at <= time.monotonic():
@@ -180,215 +244,62 @@ class Session:
                 return self._last_id
 
 
-class Endpoint:
-    """AWS IoT gives each account one endpoint per Region; no message goes from one to another."""
+class Group:
+    """The sessions that share a subscription: each message goes to one of them, at random.
 
-    def __init__(self) -> None:
-        self.published = False
-        """Whether a device has published since this was last looked at."""
-        self.ask_shadows: Callable[[ShadowRequest, bytes, str], None] | None = None
-        """Takes what is asked of the shadow service, with its payload, by a client id or HTTP."""
-        self._connected: dict[str, Subscriber] = {}
-        """By client id: two connections with the same id cannot live together."""
-        self._sessions: dict[tuple[str, str], Session] = {}
-        self._wills: dict[Session, tuple[float, Subscriber]] = {}
-        """Delayed wills: when each is due, and whose it is."""
-        self._routes: Tree[Session, Subscription] = Tree()
-        self._retained: dict[str, Publish] = {}
-        self._retained_bytes = 0
+    A session that outlives its connections stays a member while its client is away. Where all are
+    away, QoS 1 messages wait for the first that comes back, or joins, until the last session ends.
+    AWS does not say how many; here it is as many as wait for one client.
 
-    def open_session(
-        self, client_id: str, certificate_id: str, *, clean: bool
-    ) -> tuple[Session, bool]:
-        """End the connection that has this client id, then open its session or resume it.
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html#mqtt5-shared-subscription
+    """
 
-        Args:
-            client_id: Of the client.
-            certificate_id: Another certificate with the same client id has a session of its own.
-            clean: Whether to begin anew.
+    def __init__(self, topic_filter: str, place: str, unsaved: Unsaved) -> None:
+        self.members: dict[Session, Subscription] = {}
+        self.waiting: list[Publish] = []
+        self._unsaved = unsaved
+        self._unit: Unit = (place, "groups", topic_filter)
 
-        Returns:
-            The session, and whether it was there before.
+    def changed(self) -> None:
+        """Record that other messages wait for its members, or are on their way to them."""
+        self._unsaved.soon.add(self._unit)
 
-        Raises:
-            RefusedError: there are too many sessions.
-        """
-        if older := self._connected.get(client_id):
-            older.taken_over()
-        key = (client_id, certificate_id)
-        found = self._sessions.get(key)
-        if found and not clean:
-            return found, True
-        if found:
-            self.end_session(found)
-        if len(self._sessions) >= limits.SESSIONS:
-            raise RefusedError(
-                ReasonCode.QUOTA_EXCEEDED, f"this sandbox keeps {limits.SESSIONS} sessions at most"
-            )
-        session = self._sessions[key] = Session(client_id, certificate_id)
-        return session, False
+    def undelivered(self) -> list[Publish]:
+        """Return the QoS 1 messages that no member has acknowledged yet."""
+        sent = [
+            each.message
+            for session in self.members
+            for each in session.undelivered()
+            if each.group is self
+        ]
+        return sent + self.waiting
 
-    def attach(self, session: Session, subscriber: Subscriber) -> None:
-        """Connect a client with its session; a will that waited for its return is dropped."""
-        self._connected[session.client_id] = subscriber
-        self._wills.pop(session, None)
-        session.attach(subscriber)
-
-    def detach(self, session: Session) -> None:
-        """Part a client from its session, which ends now unless it outlives the connection."""
-        del self._connected[session.client_id]
-        session.detach()
-        if not session.expiry_seconds:
-            self.end_session(session)
-
-    def delay_will(self, session: Session, seconds: int, subscriber: Subscriber) -> None:
-        """Have the will of *subscriber* published in *seconds*, unless it comes back before."""
-        self._wills[session] = time.monotonic() + seconds, subscriber
-
-    def end_session(self, session: Session) -> None:
-        """Forget a session with all that it holds."""
-        for topic_filter in list(session.subscriptions):
-            self.unsubscribe(session, topic_filter)
-        del self._sessions[session.client_id, session.certificate_id]
-
-    def expire(self) -> None:
-        """Publish the wills that are due, and end the sessions whose clients stayed away."""
-        now = time.monotonic()
-        for session, (due, subscriber) in list(self._wills.items()):
-            if due <= now:
-                del self._wills[session]
-                subscriber.publish_will()
-        for session in list(self._sessions.values()):
-            if session.subscriber is None and session.expires_at <= now:
-                self.end_session(session)
-
-    def subscribe(self, session: Session, subscription: Subscription) -> bool:
-        """Add a subscription, or replace the one with its filter.
-
-        Returns:
-            Whether it replaced one.
-
-        Raises:
-            RefusedError: the session has too many.
-        """
-        topic_filter = subscription.filter
-        known = topic_filter in session.subscriptions
-        if not known and len(session.subscriptions) >= limits.SUBSCRIPTIONS_PER_CONNECTION:
-            raise RefusedError(
-                ReasonCode.QUOTA_EXCEEDED,
-                f"a connection has {limits.SUBSCRIPTIONS_PER_CONNECTION} subscriptions at most",
-            )
-        session.subscriptions[topic_filter] = subscription
-        self._routes.add(topic_filter, session, subscription)
-        return known
-
-    def unsubscribe(self, session: Session, topic_filter: str) -> bool:
-        """Remove a subscription, and return whether it was there."""
-        if session.subscriptions.pop(topic_filter, None) is None:
-            return False
-        self._routes.remove(topic_filter, session)
-        return True
-
-    def send_retained(self, session: Session, subscription: Subscription) -> None:
-        """Deliver the retained message of a new subscription.
-
-        As on AWS IoT, a filter with a wildcard gets none: no topic is spelled like it.
-        """
-        message = self._retained.get(subscription.filter)
-        if message:
-            session.deliver(message, min(message.qos, subscription.qos), retain=True)
-
-    def publish(self, message: Publish, origin: Session | None = None) -> None:
-        """Keep a message if it is to be retained, and deliver it to each subscriber once.
-
-        Args:
-            message: What to deliver.
-            origin: The session of the client that published it; ``None`` if it came by HTTP.
-
-        Raises:
-            RefusedError: it is to be retained, and there is no room.
-        """
-        if message.properties:
-            _prepare(message)
-        if message.retain:
-            self._retain(message)
-        self.published = self.published or origin is not None
-        for session, subscription in _highest_qos(self._routes.match(message.topic)):
-            if subscription.no_local and origin is session:
-                continue
+    def deliver(self, message: Publish) -> None:
+        """Deliver a message to a member whose client is there, or keep it for one."""
+        there = [each for each in self.members if each.subscriber]
+        if there:
+            self.changed()
+            session = secrets.choice(there)
+            subscription = self.members[session]
             retain = message.retain and subscription.retain_as_published
-            session.deliver(message, min(message.qos, subscription.qos), retain=retain)
-        if self.ask_shadows and (asked := shadow_request(message.topic)):
-            self.ask_shadows(asked, message.payload, origin.client_id if origin else "")
+            qos = min(message.qos, subscription.qos)
+            session.deliver(message, qos, retain=retain, group=self)
+        elif message.qos and self.members:
+            # Those that are away are there to come back. If there is no room, the older ones stay.
+            weight = sum(each.weight for each in [*self.waiting, message])
+            if len(self.waiting) < limits.QUEUED_MESSAGES and weight <= limits.QUEUED_BYTES:
+                self.waiting.append(message)
+                self._unsaved.added.append((self._unit, message))
 
-    def _retain(self, message: Publish) -> None:
-        replaced = self._retained.get(message.topic)
-        grows = (message.weight if message.payload else 0) - (replaced.weight if replaced else 0)
-        full = len(self._retained) >= limits.RETAINED_MESSAGES and not replaced
-        if message.payload and (full or self._retained_bytes + grows > limits.RETAINED_BYTES):
-            raise RefusedError(
-                ReasonCode.QUOTA_EXCEEDED, "this sandbox can retain no more messages"
-            )
-        self._retained_bytes += grows
-        if message.payload:
-            self._retained[message.topic] = message
-        else:
-            self._retained.pop(message.topic, None)
-
-
-class Endpoints:
-    """The endpoint of each account and Region, made when first needed."""
-
-    def __init__(self) -> None:
-        self.shadows: ShadowService | None = None
-        """Answers what is published on its topics."""
-        self._known: dict[tuple[str, str], Endpoint] = {}
-
-    def of(self, account: str, region: str) -> Endpoint:
-        """Return the endpoint of an account in a Region."""
-        endpoint = self._known.setdefault((account, region), Endpoint())
-        if self.shadows:
-            endpoint.ask_shadows = partial(self.shadows.ask, account, region)
-        return endpoint
-
-    def published(self) -> set[str]:
-        """Return the accounts whose devices have published since this was last asked."""
-        found = {account for (account, _), endpoint in self._known.items() if endpoint.published}
-        for endpoint in self._known.values():
-            endpoint.published = False
-        return found
-
-    def expire(self) -> None:
-        """Publish the wills that are due, and end the sessions whose clients stayed away."""
-        for endpoint in self._known.values():
-            endpoint.expire()
-
-
-def _highest_qos(
-    matches: list[tuple[Session, Subscription]],
-) -> Iterable[tuple[Session, Subscription]]:
-    """Of each session's matching subscriptions, keep the one with the highest QoS."""
-    if len(matches) < 2:
-        return matches
-    best: dict[Session, Subscription] = {}
-    for session, subscription in matches:
-        if session not in best or best[session].qos < subscription.qos:
-            best[session] = subscription
-    return best.items()
-
-
-def _prepare(message: Publish) -> None:
-    """Remove the properties that were meant for the broker, and set when the message expires."""
-    published = message.properties
-    message.properties = {
-        name: value for name, value in published.items() if name not in _FOR_THE_BROKER
-    }
-    if Property.MESSAGE_EXPIRY in published:
-        message.expires_at = time.monotonic() + number(published, Property.MESSAGE_EXPIRY, 0)
+    def send_waiting(self) -> None:
+        """Deliver what waits: a member has come."""
+        waiting, self.waiting = self.waiting, []
+        for message in waiting:
+            self.deliver(message)
 
 
 def _carried(message: Publish) -> Properties:
     if message.expires_at is None:
         return message.properties
-    left = max(1, int(message.expires_at - time.monotonic()))
+    left = max(0, int(message.expires_at - time.monotonic()))
     return {**message.properties, Property.MESSAGE_EXPIRY: left}

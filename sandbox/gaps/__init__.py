@@ -27,6 +27,7 @@ from sandbox.gaps import (  # importing a module registers its overrides
     endpoint,
     groups,
     policies,
+    retained,
     served,
     shadows,
     tags,
@@ -69,13 +70,20 @@ _ADDED: dict[str, Method] = {
     )
 }
 """The operations that moto lacks."""
+_OF_THE_BROKER = (
+    retained.delete_connection,
+    retained.get_retained_message,
+    retained.list_retained_messages,
+)
+"""Those of them that the broker answers."""
 
 
 def fill(broker: "Publisher") -> None:
     """Make moto answer as AWS IoT does, in this process and for good.
 
     Args:
-        broker: Delivers the messages that are published by HTTP, and what changes there tell.
+        broker: Delivers the messages that are published by HTTP and what changes there tell, and
+            knows what it has retained.
     """
     default_user_config["iot"] = {"use_valid_cert": True}  # certificate id: SHA-256 of the DER
     IoTBackend._generate_certificate_pem = certificates.issue  # type: ignore[method-assign,assignment]
@@ -85,21 +93,24 @@ def fill(broker: "Publisher") -> None:
 
     for name, method in {"publish": publish, **shadows.methods(broker)}.items():
         setattr(IoTDataPlaneResponse, name, method)
+    added = _ADDED | {each.__name__: partial(each, broker) for each in _OF_THE_BROKER}
     for service, response in (("iot", IoTResponse), ("iot-data", IoTDataPlaneResponse)):
         response.use_raw_body = True
         for operation in model(service).operation_names:
-            _replace(response, model(service).operation_model(operation))
+            _replace(response, model(service).operation_model(operation), added)
     # moto would list a class's methods at each request; from here on they stay as they are.
     responses.method_names_from_class = cache(method_names_from_class)  # type: ignore[attr-defined]
 
 
-def _replace(response: type[BaseResponse], operation: OperationModel) -> None:
+def _replace(
+    response: type[BaseResponse], operation: OperationModel, added: dict[str, Method]
+) -> None:
     """Put in front of moto's method what the operation is checked for, and its overrides."""
     name = camelcase_to_underscores(operation.name)
     if operation.name not in served.SERVED:
         setattr(response, name, served.refuse(operation.name))
         return
-    method = _ADDED.get(name) or inspect.unwrap(getattr(response, name))
+    method = added.get(name) or inspect.unwrap(getattr(response, name))
     for override in overrides[name]:
         method = wrap(override, method)
     if has_pages(operation):

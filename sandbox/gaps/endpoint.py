@@ -9,9 +9,10 @@ from moto.iot.exceptions import InvalidRequestException
 from moto.iot.responses import IoTResponse
 from moto.iotdata.responses import IoTDataPlaneResponse
 
+from sandbox.gaps.errors import ThrottlingException
 from sandbox.gaps.operations import Answer, overriding
 from sandbox.gaps.served import NotImplementedException
-from sandbox.mqtt.packets import Properties, Property, RefusedError
+from sandbox.mqtt.packets import Properties, Property, ReasonCode, RefusedError
 from sandbox.mqtt.topics import check_topic
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def publish(broker: "Publisher", request: IoTDataPlaneResponse) -> str:
             raise NotImplementedException(
                 "Publish's topic where another service listens"
             ) from problem
+        if problem.code is ReasonCode.QUOTA_EXCEEDED:
+            raise ThrottlingException(problem.reason) from problem
         raise InvalidRequestException(problem.reason) from problem
     return "{}"
 

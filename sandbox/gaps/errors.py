@@ -24,3 +24,12 @@ class CertificateValidationException(IoTClientError):
 
     def __init__(self, message: str) -> None:
         super().__init__("CertificateValidationException", message)
+
+
+class ThrottlingException(IoTClientError):
+    """There is no room, or it is asked too often."""
+
+    code = 429
+
+    def __init__(self, message: str) -> None:
+        super().__init__("ThrottlingException", message)

@@ -90,6 +90,9 @@ SERVED: dict[str, str] = {
     # iot-data
     "Publish": "topic qos retain payload userProperties payloadFormatIndicator contentType "
     "responseTopic correlationData messageExpiry",
+    "GetRetainedMessage": "topic",
+    "ListRetainedMessages": _TOKEN,
+    "DeleteConnection": "clientId cleanSession preventWillMessage",
     "GetThingShadow": "thingName shadowName",
     "UpdateThingShadow": "thingName shadowName payload",
     "DeleteThingShadow": "thingName shadowName",

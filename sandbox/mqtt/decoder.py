@@ -25,6 +25,7 @@ from sandbox.mqtt.packets import (
     Unsubscribe,
 )
 from sandbox.mqtt.properties import Reader, read_properties
+from sandbox.mqtt.topics import share_name
 
 P = Property
 _MESSAGE = frozenset(
@@ -194,6 +195,10 @@ def _subscription(reader: Reader, version: int) -> Subscription:
     qos, handling = options & 3, options >> 4 & 3
     if qos == 3 or handling == 3 or options & (0xC0 if version == V5 else 0xFC):
         raise MalformedError("impossible subscription options")
+    if options & 4 and share_name(topic_filter):
+        raise RefusedError(
+            ReasonCode.PROTOCOL_ERROR, "a shared subscription has no option No Local"
+        )
     return Subscription(topic_filter, qos, bool(options & 4), bool(options & 8), handling)
 
 

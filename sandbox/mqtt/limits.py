@@ -8,6 +8,7 @@ MAXIMUM_QOS = 1
 CLIENT_ID_BYTES = 128
 TOPIC_BYTES = 256
 TOPIC_SLASHES = 7
+SHARE_NAME_CHARACTERS = 128
 PAYLOAD_BYTES = 128 * 1024
 PACKET_BYTES = 146 * 1024
 FILTERS_PER_SUBSCRIBE = 8
@@ -21,8 +22,11 @@ KEEP_ALIVE_SECONDS_MIN = 30
 KEEP_ALIVE_SECONDS_MAX = 1200
 """Also that of a client that asks for none."""
 SESSION_SECONDS = 3600
-"""How long an MQTT 3.1.1 session outlives its connection."""
-SESSION_SECONDS_MAX = 7 * 24 * 3600
+"""How long a session outlives its connection: of MQTT 3.1.1 each, of MQTT 5 at most.
+
+An account may ask AWS for up to 7 days."""
+MESSAGE_SECONDS_MAX = 7 * 24 * 3600
+"""The longest message expiry interval; a longer one counts as this one, and 0 as 1."""
 
 # The sandbox's own: on a laptop it must not grow without bound.
 PROPERTIES_BYTES = 8 * 1024

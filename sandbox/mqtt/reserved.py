@@ -12,6 +12,8 @@ from sandbox.mqtt.packets import ReasonCode, RefusedError
 _RULE = "rules/[A-Za-z0-9_]{1,128}"
 BASIC_INGEST = re.compile(rf"\A\$aws/{_RULE}/(?=.)", re.DOTALL)
 """How a topic begins that calls a rule; AWS's limits are those of what follows."""
+LIFECYCLE = "lifecycle events"
+"""The service that the broker itself is: it publishes them."""
 _FORMAT = "(?:cbor|json)"
 _THING = "things/[^/]+"
 _PUBLISH = {
@@ -35,7 +37,8 @@ _SUBSCRIBE = {
     "file delivery": rf"{_THING}/streams/.+",
     "secure tunneling": rf"{_THING}/tunnels/.+",
     "fleet provisioning": r"(?:certificates|provisioning-templates)/.+",
-    "events": r"events/.+",
+    LIFECYCLE: r"events/(?:presence|subscriptions)/.+",
+    "registry and job events": r"events/.+",
     "SiteWise": r"sitewise/.+",
     "device location": r"device_location/.+",
     "commands": r"commands/.+",

@@ -10,6 +10,7 @@ from sandbox.mqtt import limits
 from sandbox.mqtt.packets import ReasonCode, RefusedError
 from sandbox.mqtt.reserved import BASIC_INGEST, service_published_to, service_subscribed_to
 
+_SHARE = "$share/"
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -30,12 +31,18 @@ def check_topic(topic: str) -> None:
 
 
 def check_filter(topic_filter: str) -> None:
-    """Raise RefusedError unless *topic_filter* can be subscribed to."""
-    if topic_filter.startswith("$share/"):
-        raise RefusedError(
-            ReasonCode.SHARED_SUBSCRIPTIONS_NOT_SUPPORTED,
-            "this sandbox has no shared subscriptions: subscribe without $share/<group>/",
-        )
+    """Raise RefusedError unless *topic_filter*, shared or not, can be subscribed to.
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html#mqtt5-shared-subscription
+    """
+    if topic_filter.startswith(_SHARE):
+        name, topic_filter = _parts(topic_filter)
+        if not name or "+" in name or "#" in name or len(name) > limits.SHARE_NAME_CHARACTERS:
+            raise RefusedError(
+                ReasonCode.TOPIC_FILTER_INVALID,
+                "a shared subscription is $share/<name>/<topic filter>; the name has "
+                f"{limits.SHARE_NAME_CHARACTERS} characters at most, and no +, # or /",
+            )
     _check_size(topic_filter, "topic filter", ReasonCode.TOPIC_FILTER_INVALID)
     levels = topic_filter.split("/")
     alone = all(level in ("+", "#") for level in levels if "+" in level or "#" in level)
@@ -45,6 +52,29 @@ def check_filter(topic_filter: str) -> None:
             "in a topic filter + and # stand alone between slashes, and # comes last",
         )
     service_subscribed_to(topic_filter)
+
+
+def share_name(topic_filter: str) -> str:
+    """Return the name of the group that shares a subscription; empty where it is not shared.
+
+    >>> share_name("$share/consumer/sports/#"), share_name("sports/#")
+    ('consumer', '')
+    """
+    return _parts(topic_filter)[0] if topic_filter.startswith(_SHARE) else ""
+
+
+def matched(topic_filter: str) -> str:
+    """Return the filter that topics are matched with: that within a shared subscription.
+
+    >>> matched("$share/consumer/sports/#"), matched("sports/#")
+    ('sports/#', 'sports/#')
+    """
+    return _parts(topic_filter)[1] if topic_filter.startswith(_SHARE) else topic_filter
+
+
+def _parts(shared: str) -> tuple[str, str]:
+    name, _, topic_filter = shared.removeprefix(_SHARE).partition("/")
+    return name, topic_filter
 
 
 def _check_size(topic: str, what: str, code: ReasonCode) -> None:
