@@ -26,16 +26,21 @@ import pytest
 import trustme
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from broker_wire import RawClient, client_context
 from moto.iot import models
 from moto.iot.models import iot_backends
 from moto.iotdata.models import FakeShadow
 
+from helpers import policy
 from sandbox import accounts, process
 from sandbox.accounts import Members
+from sandbox.broker.endpoint import Endpoint, Endpoints
+from sandbox.broker.store import Store
 from sandbox.ca import authority
 from sandbox.errors import SandboxError
 from sandbox.inside import NOWHERE
 from sandbox.line import HttpLine, Sandbox
+from sandbox.mqtt.packets import Publish
 from sandbox.process import ACCOUNT, PROJECT, REGION
 from sandbox.registry import Registry
 from sandbox.server import Server
@@ -114,8 +119,30 @@ class MilestonesFile(Kept):
         return set(reached)
 
 
+class MessagesFile(Kept):
+    name = "messages"
+
+    def write(self, folder: Path) -> None:
+        for name in ("before", "after"):
+            store, endpoint = opened(folder / self.name)
+            endpoint.publish(Publish(name, b"!", retain=True))
+            store.close()
+
+    def read(self, folder: Path) -> object:
+        _, endpoint = opened(folder / self.name)
+        return set(endpoint.retained)
+
+
+def opened(file: Path) -> tuple[Store, Endpoint]:
+    """Start with what a broker has kept."""
+    endpoints = Endpoints()
+    store = Store(file, endpoints)
+    store.refresh()
+    return store, endpoints.of(ACCOUNT, REGION)
+
+
 KEPT = pytest.mark.parametrize(
-    "kept", [RegistryFile(), MilestonesFile()], ids=lambda kept: kept.name
+    "kept", [RegistryFile(), MilestonesFile(), MessagesFile()], ids=lambda kept: kept.name
 )
 
 
@@ -159,7 +186,7 @@ def test_without_a_version_before_it_starts_empty(
         (line,) = caplog.messages
         assert all(name in line for name in aside(folder))
         assert len(aside(folder)) == 2
-        assert "empty accounts" in line or "is forgotten" in line
+        assert any(lost in line for lost in ("empty accounts", "is forgotten", "are forgotten"))
         kept.write(folder)
         assert kept.read(folder) == AFTER
 
@@ -499,10 +526,10 @@ def wait_for(serving: subprocess.Popen[str]) -> dict[str, Any]:
     return about
 
 
-def client(about: dict[str, Any]) -> Any:
+def client(about: dict[str, Any], service: str = "iot") -> Any:
     """A client that asks once, for what is asked twice is counted twice."""
     return boto3.client(
-        "iot",
+        service,
         endpoint_url=about["endpoint_url"],
         region_name=REGION,
         aws_access_key_id="x",
@@ -673,6 +700,50 @@ def kill_often(folder: Path, times: int) -> None:
 
 def test_a_sandbox_that_is_killed_keeps_what_it_has_acknowledged(tmp_path: Path) -> None:
     kill_often(tmp_path, 3)
+
+
+def retain_and_kill(folder: Path, times: int) -> None:
+    """A device publishes retained messages; what it was told has arrived is there afterwards."""
+    chance, told = random.Random(3), 0
+    with serve(folder) as serving:
+        about = wait_for(serving)
+        iot = client(about)
+        made = iot.create_keys_and_certificate(setAsActive=True)
+        document = policy.to_json(policy.document(policy.statement("iot:*", "*")))
+        iot.create_policy(policyName="all", policyDocument=document)
+        iot.attach_policy(policyName="all", target=made["certificateArn"])
+        (folder / "device.pem").write_text(made["certificatePem"])
+        (folder / "device.key").write_text(made["keyPair"]["PrivateKey"])
+    for _ in range(times):
+        with serve(folder) as serving:
+            about = wait_for(serving)
+            listed = client(about, "iot-data").get_paginator("list_retained_messages").paginate()
+            there = {int(each) for each in listed.search("retainedTopics[].topic")}
+            assert set(range(told)) <= there
+            tls = client_context(
+                Path(about["ca_file"]), folder / "device.pem", folder / "device.key"
+            )
+            killer = threading.Timer(chance.random() / 2, serving.kill)
+            with RawClient(tls, about["mqtt_port"]) as device, suppress(OSError):
+                assert device.connect("button", clean=False)
+                killer.start()
+                while True:
+                    device.publish(f"{told}", retain=True)
+                    if device.read() is None:
+                        break
+                    told += 1
+            killer.join()
+    assert told > times
+    assert aside(folder) == []
+
+
+def test_a_broker_that_is_killed_keeps_what_it_has_acknowledged(tmp_path: Path) -> None:
+    retain_and_kill(tmp_path, 3)
+
+
+@pytest.mark.long
+def test_a_broker_that_is_killed_thirty_times(tmp_path: Path) -> None:
+    retain_and_kill(tmp_path, 30)
 
 
 @pytest.mark.long

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto.iot.responses import IoTResponse
+from paho.mqtt.client import CallbackAPIVersion, Client
 
 from helpers import account, button, closing, key_files, policy, thing
 from helpers.account import Account
@@ -456,3 +458,59 @@ def test_of_a_machine_without_process_tools_nothing_is_needed(tmp_path: Path) ->
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+THEIRS = """
+import conftest
+from helpers import account
+data = conftest.client(account.connect(), "iot-data")
+print(*(each["topic"] for each in data.list_retained_messages()["retainedTopics"]))
+data.publish(topic="theirs", payload=b"!", qos=1, retain=True)
+data.publish(topic="news", payload=b"while you were away", qos=1)
+"""
+
+
+def test_two_notebooks_know_what_the_other_has_kept(here: Account, pressed: Device) -> None:
+    """Retained messages, and what waits in the sessions of clients that are away."""
+    everything = policy.document(policy.statement("iot:*", "*"))
+    policy.put_in_force(here.iot, "my-button-policy", everything)
+    data = conftest.client(here, "iot-data")
+    data.publish(topic="ours", payload=b"!", qos=1, retain=True)
+    arrived: list[bytes] = []
+
+    def connect() -> Client:
+        client = Client(CallbackAPIVersion.VERSION2, "my-button", clean_session=False)
+        client.on_message = lambda *given: arrived.append(given[2].payload)
+        files = pressed.files
+        keys = {"certificate": files.certificate, "private_key": files.private_key}
+        here.link.open(client, "localhost", **keys, root_ca=files.root_ca)
+        here.link.catch_up(client)
+        return client
+
+    client = connect()
+    client.subscribe("news", 1)
+    here.link.close(client)
+    env = os.environ | {"IOT_TUTORIAL_SANDBOX": "inside", "PYTHONPATH": os.pathsep.join(sys.path)}
+    other = subprocess.run(
+        [sys.executable, "-c", THEIRS], env=env, stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert other.stdout.split() == ["ours"]
+    kept = data.list_retained_messages()["retainedTopics"]
+    assert [each["topic"] for each in kept] == ["ours", "theirs"]
+    here.link.close(connect())
+    assert arrived == [b"while you were away"]
+
+
+def test_it_can_be_strict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IOT_TUTORIAL_SANDBOX", "inside")
+    for strict in ("", "1"):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("IOT_TUTORIAL_STATE_DIR", str(tmp_path / f"state{strict}"))
+        monkeypatch.setenv("IOT_TUTORIAL_STRICT", strict)
+        aws = account.connect()
+        ear = button.make_listener(aws, SERIAL, f"my-ear{strict}")
+        with button.listen(ear, ear.topic):
+            pass
+        refused = pytest.raises(Refused, match="is strict") if strict else nullcontext()
+        with refused, button.listen(ear, ear.topic):
+            pass
