@@ -170,6 +170,44 @@ def test_a_request_to_a_service_that_is_not_here_is_answered_by_the_log_alone(sa
     assert "no jobs: this is allowed, and nothing" in found[0].reason
 
 
+ELSEWHERE = ("lifecycle events", "device shadows over MQTT")
+"""Services that are tested on their own."""
+
+
+@pytest.mark.parametrize(
+    ("topic", "service"),
+    [each for each in ALLOWED_TOPICS.items() if each[1] and each[1] not in ELSEWHERE],
+)
+def test_each_service_that_stays_out_is_named_to_whoever_publishes(sandbox, topic, service):
+    with sandbox.registered().raw() as client:
+        client.connect("lamp")
+        client.publish(topic)
+        assert client.read() == (0x40, b"\0\x01")
+    (refusal,) = sandbox.refusals()
+    (line,) = sandbox.log.lines
+    assert (refusal.action, refusal.problem) == ("iot:Publish", "UNANSWERED")
+    assert refusal.resource == arn(f"topic/{topic}")
+    assert f"the sandbox has no {service}: this is allowed, and nothing comes of it" in line
+
+
+@pytest.mark.parametrize(
+    ("topic_filter", "service"),
+    [each for each in ALLOWED_FILTERS.items() if each[1] and each[1] not in ELSEWHERE],
+)
+@pytest.mark.parametrize("shared", ["", "$share/group/"])
+def test_each_service_that_stays_out_is_named_to_whoever_subscribes(
+    sandbox, topic_filter, service, shared
+):
+    with sandbox.registered().raw() as client:
+        client.connect("lamp")
+        assert client.subscribe(shared + topic_filter) == (0x90, b"\0\x07\x01")
+    (refusal,) = sandbox.refusals()
+    (line,) = sandbox.log.lines
+    assert (refusal.action, refusal.problem) == ("iot:Subscribe", "UNANSWERED")
+    assert refusal.resource == arn(f"topicfilter/{shared}{topic_filter}")
+    assert f"the sandbox has no {service}: this is allowed, and nothing comes of it" in line
+
+
 def test_a_will_to_a_service_that_is_not_here_is_told_to_the_log(sandbox):
     with sandbox.registered().raw() as client:
         client.connect("lamp", will=Publish("$aws/things/lamp/jobs/get", b"{}"))

@@ -277,6 +277,59 @@ def test_a_message_that_expires_while_it_waits_is_not_delivered(sandbox):
         assert b"\x02\0\0\0\x3a" in body or b"\x02\0\0\0\x39" in body
 
 
+@pytest.mark.parametrize(
+    ("asked", "seconds"), [(0, 1), (1, 1), (604_800, 604_800), (604_801, 604_800)]
+)
+def test_how_long_a_message_may_be_asked_to_wait(sandbox, asked, seconds):
+    """AWS adjusts it: 1 second at least, 7 days at most; what is left may be told as 0."""
+    with sandbox.registered().raw() as client:
+        client.connect("client", version=V5)
+        client.subscribe("a", qos=0)
+        message = Publish("a", b"!", properties={P.MESSAGE_EXPIRY: asked})
+        client.send(encode_publish(message, V5))
+        _, body = client.read()
+        assert body == b"\0\x01a\x05\x02" + seconds.to_bytes(4, "big") + b"!"
+
+
+def test_less_than_a_second_is_told_as_0(sandbox):
+    device = sandbox.registered()
+    with device.raw() as client:
+        client.connect("client", version=V5, asked={P.SESSION_EXPIRY: 60})
+        client.subscribe("a")
+        message = Publish("a", b"!", 1, packet_id=1, properties={P.MESSAGE_EXPIRY: 1})
+        client.link.pause()
+        client.send(encode_publish(message, V5))
+    sandbox.wait(0.5)
+    with device.raw() as client:
+        client.connect("client", version=V5, clean=False)
+        assert client.read()[1].endswith(b"\x05\x02\0\0\0\0!")
+
+
+@pytest.mark.parametrize("topic", ["answers/+", "#"])
+@pytest.mark.parametrize("will", [True, False])
+def test_a_response_topic_has_no_wildcard(sandbox, topic, will):
+    message = Publish("a", b"!", properties={P.RESPONSE_TOPIC: topic})
+    with sandbox.registered().raw() as client:
+        if will:
+            assert client.connect("client", version=V5, will=message) is None
+        else:
+            client.connect("client", version=V5)
+            client.send(encode_publish(message, V5))
+            assert client.read()[1][0] == 0x82
+    assert "no + and no #" in sandbox.refusals()[0].reason
+
+
+@pytest.mark.parametrize("versions", [(4, 5), (5, 4)])
+def test_a_session_is_not_resumed_with_the_other_version(sandbox, versions):
+    """As on AWS, there are no persistent sessions across versions: each begins anew."""
+    device = sandbox.registered()
+    for version, present in [*((each, 0) for each in versions), (versions[1], 1)]:
+        with device.raw() as client:
+            asked = {P.SESSION_EXPIRY: 60} if version == V5 else {}
+            answer = client.connect("button", version=version, clean=False, asked=asked)
+            assert answer[1][0] == present
+
+
 def test_topic_aliases(sandbox):
     with sandbox.registered().raw() as client:
         client.connect("button", version=5)

@@ -65,8 +65,11 @@ class Services:
         return answer
 
     def publish(self, account: str, region: str, message: Publish) -> None:
-        """Deliver a message that no client has sent."""
-        self.ask(account, region, lambda endpoint: endpoint.publish(message))
+        """Deliver a message that no client has sent, and record if it cannot be retained."""
+        try:
+            self.ask(account, region, lambda endpoint: endpoint.publish(message))
+        except RefusedError as error:
+            self.refusals.record(error, "", None)
 
     def settle(self) -> None:
         """Save what somebody is about to be told of."""

@@ -196,6 +196,10 @@ def _read_value(reader: Reader, name: Property) -> Value:
         value = reader.variable()
     else:
         value = reader.text()
+        if name is P.RESPONSE_TOPIC and ("+" in value or "#" in value):
+            raise RefusedError(
+                ReasonCode.PROTOCOL_ERROR, "a response topic is one topic: it has no + and no #"
+            )
     if value == 0 and name in NEVER_ZERO:
         raise RefusedError(ReasonCode.PROTOCOL_ERROR, f"the property {name.name} is never 0")
     return value
