@@ -13,6 +13,8 @@ from moto.iot.models import iot_backends
 
 from helpers.account import Account, local, real
 from sandbox import inside
+from sandbox.broker.endpoint import Endpoint
+from sandbox.broker.sessions import Unsaved
 from sandbox.control import Application
 from sandbox.inside import NOWHERE, Inside, InsideLine
 from sandbox.process import ACCOUNT, REGION
@@ -61,6 +63,8 @@ def empty() -> None:
     """Begin with an account that holds nothing."""
     sandbox().line.change(f"forget/{ACCOUNT}")
     iot_backends[ACCOUNT][REGION].reset()
+    nothing = Endpoint("", Unsaved())
+    sandbox().ask(ACCOUNT, REGION, lambda endpoint: endpoint.adopt(nothing))
 
 
 def client(application: Application | None = None, service: str = "iot") -> Any:

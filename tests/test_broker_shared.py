@@ -144,8 +144,9 @@ def test_when_a_member_leaves_the_others_get_all(member, publish):
     assert received(other) == []
 
 
-def test_what_a_member_has_not_acknowledged_goes_to_another(member, publish):
-    one = member("one", SHARED)
+@pytest.mark.parametrize("clean", [True, False])
+def test_what_a_member_has_not_acknowledged_goes_to_another(member, publish, clean):
+    one = member("one", SHARED, clean=clean)
     for payload in (b"1", b"2", b"3"):
         publish("sports/tennis", payload)
     bodies = [one.read()[1] for _ in range(3)]
@@ -154,6 +155,7 @@ def test_what_a_member_has_not_acknowledged_goes_to_another(member, publish):
     assert received(other) == []
     one.close()
     assert received(other) == [(0x32, b"1"), (0x32, b"3")]
+    assert received(member("one", clean=clean)) == []
 
 
 def test_what_nobody_is_there_for_waits_if_a_member_has_a_persistent_session(member, publish):

@@ -173,10 +173,21 @@ def test_a_session_that_was_ended_does_not_come_back(sandbox, device, again):
 def test_one_that_is_ended_by_the_api_does_not_come_back(sandbox, device):
     with device.raw() as client:
         client.connect("button", clean=False)
-    ask = sandbox.services.ask
-    assert ask(ACCOUNT, REGION, lambda each: each.disconnect("button", clean_session=True))
-    sandbox.kill()
-    assert not ask(ACCOUNT, REGION, lambda each: each.disconnect("button"))
+    for there in (True, False):
+        found = sandbox.services.ask(
+            ACCOUNT, REGION, lambda each: each.disconnect("button", clean_session=True)
+        )
+        assert found == there
+        sandbox.kill()
+
+
+def test_one_that_is_to_last_no_longer_does_not_come_back(sandbox, device):
+    for seconds in (60, 0):
+        with device.raw() as client:
+            asked = {P.SESSION_EXPIRY: seconds}
+            client.connect("button", version=V5, clean=False, asked=asked)
+            sandbox.kill()
+        assert len(sandbox.endpoint.sessions) == bool(seconds)
 
 
 def test_a_clean_session_is_not_written(sandbox, device):
@@ -290,6 +301,25 @@ def test_what_waits_for_a_group(sandbox, device):
     with device.raw() as client:
         client.connect("member", clean=False)
         assert payloads(client) == []
+
+
+@pytest.mark.parametrize("acknowledged", [True, False])
+def test_what_is_on_its_way_to_a_member_of_a_group(sandbox, device, acknowledged):
+    with device.raw() as client:
+        client.connect("member", clean=False)
+        client.subscribe(SHARED)
+        publish(device, "news", b"1")
+        first, body = client.read()
+        assert first == 0x32
+        sandbox.wait(1)
+        if acknowledged:
+            client.send(b"\x40\x02" + body[6:8])
+            sandbox.wait(1)
+        sandbox.kill()
+    with device.raw() as client:
+        client.connect("newcomer")
+        client.subscribe(SHARED)
+        assert payloads(client) == ([] if acknowledged else [b"1"])
 
 
 def test_the_endpoints_of_accounts_stay_apart(sandbox):

@@ -61,7 +61,8 @@ class Services:
     def ask(self, account: str, region: str, question: Callable[[Endpoint], Answer]) -> Answer:
         """Call *question* with an endpoint, keep what that has changed, and return its answer."""
         answer = question(self.endpoints.of(account, region))
-        self.settle()
+        if self.store:
+            self.store.settle()
         return answer
 
     def publish(self, account: str, region: str, message: Publish) -> None:
@@ -70,11 +71,6 @@ class Services:
             self.ask(account, region, lambda endpoint: endpoint.publish(message))
         except RefusedError as error:
             self.refusals.record(error, "", None)
-
-    def settle(self) -> None:
-        """Save what somebody is about to be told of."""
-        if self.store:
-            self.store.settle()
 
     def sweep(self) -> None:
         """End what has had its time: connections, delayed wills, sessions. Save the rest."""
@@ -94,6 +90,7 @@ class Connection:
         self.client: Client | None = None
         """Who the peer is, once its CONNECT is admitted."""
         self._services = services
+        self._store = services.store
         self._peer: Peer | None = None
         self._principal: RegisteredCertificate | Signer | None = None
         self._buffer = bytearray()
@@ -138,7 +135,8 @@ class Connection:
             self.refuse(error)
         finally:
             # The link sends what has been answered once this returns.
-            self._services.settle()
+            if self._store:
+                self._store.settle()
 
     def caught_up(self) -> None:
         """Send what waits."""
