@@ -2,11 +2,15 @@
 
 import secrets
 from contextlib import ExitStack
+from functools import partial
 from itertools import chain
+from queue import Queue
 
+import paho.mqtt.client as paho
 import pytest
-from broker_support import ACCOUNT, REGION, MemoryBroker, arn
+from broker_support import ACCOUNT, REGION, MemoryBroker, Sandbox, arn
 from broker_wire import encode_publish, encode_subscribe
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from iot_policy import document, statement
 from sandbox.mqtt import limits
@@ -255,3 +259,30 @@ def test_mqtt_5_is_not_told_that_there_are_none(sandbox):
     with sandbox.registered().raw() as client:
         _, body = client.connect("client", version=V5)
         assert bytes((P.SHARED_SUBSCRIPTION_AVAILABLE, 0)) not in body
+
+
+@pytest.mark.parametrize("version", [MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5])
+def test_over_tls_with_paho(tmp_path, version):
+    arrived: Queue[tuple[int, bytes]] = Queue()
+    with Sandbox(tmp_path) as served:
+        device = served.registered()
+        members, ready = [], Queue()
+        for number in range(2):
+            client = paho.Client(CallbackAPIVersion.VERSION2, f"member{number}", protocol=version)
+            client.tls_set(str(device.ca), str(device.certificate), str(device.key))
+            client.on_message = partial(lambda who, *a: arrived.put((who, a[2].payload)), number)
+            client.on_subscribe = lambda *a: ready.put(a[3])
+            client.on_connect = lambda client, *_: client.subscribe(SHARED, 1)
+            client.connect("localhost", device.port)
+            client.loop_start()
+            members.append(client)
+        assert [ready.get(timeout=10)[0].value for _ in members] == [1, 1]
+        for number in range(40):
+            served.broker.publish(ACCOUNT, REGION, "sports/tennis", b"%d" % number, qos=1)
+        found = [arrived.get(timeout=10) for _ in range(40)]
+        for client in members:
+            client.disconnect()
+            client.loop_stop()
+        assert arrived.empty()
+    assert sorted(int(payload) for _, payload in found) == list(range(40))
+    assert {who for who, _ in found} == {0, 1}

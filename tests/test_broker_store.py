@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from broker_support import ACCOUNT, REGION, MemoryBroker
+from broker_support import ACCOUNT, REGION, MemoryBroker, Sandbox
 from broker_wire import encode_publish
 
 from sandbox.broker import store
@@ -329,6 +329,26 @@ def test_the_endpoints_of_accounts_stay_apart(sandbox):
     for account in (ACCOUNT, "444455556666"):
         kept = sandbox.services.endpoints.of(account, REGION).retained["a"]
         assert kept.message.payload == account[:1].encode()
+
+
+def test_an_orderly_stop_and_a_start(tmp_path):
+    """Over TLS: the session of a client that is connected when the broker stops is kept, too."""
+    with Sandbox(tmp_path) as running:
+        device = running.registered()
+        client = device.raw()
+        client.connect("button", clean=False)
+        client.subscribe("news")
+        publish(device, "news", b"1", retain=True)
+        client.read()
+    client.close()
+    assert (tmp_path / "broker" / "messages").exists()
+    assert not (tmp_path / "broker" / "messages.log").exists()
+    kept = Endpoints()
+    Store(tmp_path / "broker" / "messages", kept).refresh()
+    endpoint = kept.of(ACCOUNT, REGION)
+    (session,) = endpoint.sessions.values()
+    assert [each.message.payload for each in session.undelivered()] == [b"1"]
+    assert list(session.subscriptions) == list(endpoint.retained) == ["news"]
 
 
 class TestFiles:

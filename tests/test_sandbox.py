@@ -14,11 +14,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import boto3
+import broker_support
 import conftest
 import in_process
 import psutil
 import pytest
+from broker_wire import RawClient, client_context
 
+from helpers import policy
 from helpers.account import Account
 from sandbox import process
 from sandbox.errors import SandboxError
@@ -234,6 +238,28 @@ def test_a_port_that_is_named_and_taken_is_an_error(folder: Path, option: str) -
     assert problem == (
         f"Port {port} cannot be served: another program has it. Leave it out for any free one.\n"
     )
+
+
+def test_it_can_be_strict(folder: Path) -> None:
+    anybody = {"aws_access_key_id": "x", "aws_secret_access_key": "x", "region_name": "eu-west-1"}
+    for option, codes in (("--debug", [0, 0]), ("--strict", [0, 0x97])):
+        running = serve(folder, option)
+        about = json.loads(running.stdout.readline())
+        iot = boto3.client("iot", endpoint_url=about["endpoint_url"], **anybody)
+        pem, key = broker_support.self_signed()
+        made = iot.register_certificate_without_ca(certificatePem=pem, status="ACTIVE")
+        document = policy.to_json(policy.document(policy.statement("iot:*", "*")))
+        iot.create_policy(policyName=option[2:], policyDocument=document)
+        iot.attach_policy(policyName=option[2:], target=made["certificateArn"])
+        (folder / "device.pem").write_text(pem)
+        (folder / "device.key").write_text(key)
+        tls = client_context(Path(about["ca_file"]), folder / "device.pem", folder / "device.key")
+        for code in codes:
+            with RawClient(tls, about["mqtt_port"]) as client:
+                assert client.connect("button", version=5)[1][1] == code
+        running.terminate()
+        assert running.wait(10) == 0
+    assert "this sandbox is strict" in (folder / "sandbox.log").read_text()
 
 
 def test_regions_are_apart(aws: Account) -> None:
