@@ -51,7 +51,7 @@ def methods(broker: "Publisher") -> dict[str, Method]:
 
     def answered(request: IoTDataPlaneResponse, operation: str) -> str:
         thing, name = request._get_param("thingName"), request._get_param("shadowName")
-        backend = request.iotdata_backend.iot_backend
+        backend = iot_backends[request.current_account][request.region]
         asked = ShadowRequest(shadow_topics(thing, name), thing, name, operation)
         try:
             answers = _done(backend, asked, request._get_param("payload") or b"")
@@ -143,7 +143,8 @@ def named_shadows(request: IoTDataPlaneResponse, _moto: Answer) -> ActionResult:
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_ListNamedShadowsForThing.html
     """
     try:
-        thing = _thing(request.iotdata_backend.iot_backend, request._get_param("thingName"))
+        backend = iot_backends[request.current_account][request.region]
+        thing = _thing(backend, request._get_param("thingName"))
     except ShadowError as problem:
         raise ResourceNotFoundException(problem.message) from problem
     names = [name for name, each in thing.thing_shadows.items() if name and not each.deleted]
