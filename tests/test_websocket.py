@@ -375,12 +375,20 @@ def test_after_a_close_frame_no_will_goes_out(broker, way):
 
 def test_after_the_close_frame_nothing_is_sent(broker):
     with WebSocketClient(broker) as client:
-        client.connect("page")
+        client.connect("page", version=5)
         client.link.receive(frame(NORMAL, CLOSE))
         client.flush()
         (connection,) = broker.services.connections  # it lingers, and the sandbox stops
-        connection.end(RefusedError(ReasonCode.SERVER_SHUTTING_DOWN, "the sandbox stops"))
+        connection.end(RefusedError(ReasonCode.SERVER_SHUTTING_DOWN, "the sandbox stops" * 9))
         assert not client.link.waiting
+
+
+def test_frames_behind_a_disconnect_are_not_read(broker):
+    with WebSocketClient(broker) as client:
+        client.connect("page")
+        client.link.receive(frame(b"\xe0\0") + frame(b"?", PING))
+        client.flush()
+        assert client.frames.others == [(CLOSE, NORMAL)]
 
 
 def test_no_frame_is_empty(broker):
