@@ -1,0 +1,1 @@
+"""Others' suites against the sandbox, unmodified and not committed: see ``README.md`` here."""

@@ -1,0 +1,47 @@
+"""Others' own programs and tests, unmodified, on the sandbox: what passes of them, by name.
+
+Their sources are not ours to keep: `tests/outside/README.md` says how to get them.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from publish.notebooks import ROOT
+
+PLACE = os.environ.get("OUTSIDE", "")
+"""The folder with `src` and `libs`, as the page beside the suites has it."""
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        not PLACE,
+        reason="others' sources are not in this repository, and CI has none (since 2026-11-30): "
+        "tests/outside/README.md says how to get them, then set OUTSIDE",
+    ),
+]
+
+EXPECTED = json.loads((ROOT / "tests" / "outside" / "expected.json").read_text())
+"""What does not pass, by suite, and why: AWS's page, or what the sandbox leaves out."""
+
+
+@pytest.mark.parametrize("suite", ["course", "examples", "samples", "moto_suite", "paho_suite"])
+def test_what_does_not_pass_is_known(suite: str, tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [
+            *(sys.executable, "-m", "outside", suite, "--keep", tmp_path),
+            *("--sources", f"{PLACE}/src", "--libraries", f"{PLACE}/libs"),
+        ],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+        capture_output=True,
+        text=True,
+    )
+    results = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert results, ran.stderr
+    failed = {each["name"]: each["failed"] for each in results if not each["passed"]}
+    assert failed.keys() == EXPECTED[suite].keys(), failed
