@@ -6,7 +6,6 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.x509.oid import NameOID
 from moto.iot.models import FakePolicy, FakeThingGroup, IoTBackend, iot_backends
 
 from iot_policy import AttachedThing, CertificateNames, arn
@@ -180,12 +179,15 @@ def _names(whose: str, name: x509.Name) -> dict[str, list[str]]:
 
 
 _SHORT_NAMES = {
-    NameOID.COMMON_NAME: "cn",
-    NameOID.LOCALITY_NAME: "l",
-    NameOID.STATE_OR_PROVINCE_NAME: "st",
-    NameOID.ORGANIZATION_NAME: "o",
-    NameOID.ORGANIZATIONAL_UNIT_NAME: "ou",
-    NameOID.COUNTRY_NAME: "c",
+    x509.ObjectIdentifier(oid): short
+    for oid, short in (
+        ("2.5.4.3", "cn"),
+        ("2.5.4.6", "c"),
+        ("2.5.4.7", "l"),
+        ("2.5.4.8", "st"),
+        ("2.5.4.10", "o"),
+        ("2.5.4.11", "ou"),
+    )
 }
 """How AWS writes a directory's name: ``cn=LightBulb,o=IoT,c=US``."""
 

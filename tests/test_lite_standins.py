@@ -6,6 +6,7 @@ of their own, which finds them before the libraries.
 
 import base64
 import datetime
+import ipaddress
 import json
 import os
 import re
@@ -293,6 +294,60 @@ def test_certificates_are_made_alike(
     pem = standin(*question)
     assert pem == library(*question)
     assert standin("read_certificate", pem) == library("read_certificate", pem)
+    assert standin("named", pem) == library("named", pem)
+
+
+GENERAL_NAMES = [
+    x509.RFC822Name("a@b.test"),
+    x509.DNSName("a.test"),
+    x509.DNSName("xn--a.test"),
+    x509.UniformResourceIdentifier("https://a.test/b"),
+    x509.DirectoryName(x509.Name.from_rfc4514_string("CN=a,L=b,ST=c,O=d,OU=e,C=DE,STREET=f")),
+    x509.IPAddress(ipaddress.ip_address("192.0.2.1")),
+    x509.IPAddress(ipaddress.ip_address("2001:db8::1")),
+    x509.IPAddress(ipaddress.ip_network("192.0.2.0/25")),
+    x509.IPAddress(ipaddress.ip_network("2001:db8::/33")),
+    x509.RegisteredID(x509.ObjectIdentifier("1.2.3")),
+    x509.OtherName(x509.ObjectIdentifier("1.2.3"), b"\x05\0"),
+]
+
+
+@pytest.mark.parametrize("critical", [True, False])
+def test_alternative_names_are_read_alike(standin: Ask, critical: bool) -> None:
+    pem = alternative_names(GENERAL_NAMES, critical)
+    assert standin("named", pem) == library("named", pem)
+    assert len(library("named", pem)["Subject.AlternativeName.IPAddress"]) == 4
+
+
+def alternative_names(names: list[x509.GeneralName], critical: bool = False) -> str:
+    builder = (
+        x509.CertificateBuilder(NAME, NAME, KEY.public_key(), 1)
+        .not_valid_before(datetime.datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime.datetime(2050, 1, 1, tzinfo=UTC))
+    )
+    for kind in (x509.SubjectAlternativeName, x509.IssuerAlternativeName):
+        builder = builder.add_extension(kind(names), critical)
+    return builder.sign(KEY, SHA256).public_bytes(PEM).decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "tag"),
+    [
+        (GENERAL_NAMES[1], b"\x82"),  # as it is: a DNS name
+        (GENERAL_NAMES[1], b"\xa3"),  # an X.400 address
+        (GENERAL_NAMES[1], b"\x87"),  # an IP address of six bytes
+        (GENERAL_NAMES[1], b"\x99"),  # of no kind
+    ],
+    ids=["host", "X.400", "address", "none"],
+)
+def test_a_name_of_another_kind(standin: Ask, name: x509.GeneralName, tag: bytes) -> None:
+    """Changed in DER; the signature, which is wrong then, nobody checks here."""
+    der = x509.load_pem_x509_certificate(alternative_names([name]).encode()).public_bytes(
+        serialization.Encoding.DER
+    )
+    changed = der.replace(b"\x82\x06a.test", tag + b"\x06a.test")
+    text = base64.encodebytes(changed).decode()
+    pem = f"-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n"
     assert standin("named", pem) == library("named", pem)
 
 

@@ -4,11 +4,13 @@ Source: https://www.rfc-editor.org/rfc/rfc5280 and https://www.rfc-editor.org/rf
 """
 
 import hashlib
+import ipaddress
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, ClassVar
 
 from cryptography import der
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -42,6 +44,18 @@ class InvalidVersion(ValueError):
     """It is of a version that there is not."""
 
 
+class ExtensionNotFound(Exception):
+    """A certificate has no such extension."""
+
+
+class DuplicateExtension(Exception):
+    """A certificate has an extension twice."""
+
+
+class UnsupportedGeneralNameType(Exception):
+    """An alternative name is of a kind that the library does not read."""
+
+
 @dataclass(frozen=True)
 class NameAttribute:
     """A part of a name."""
@@ -54,10 +68,12 @@ class NameAttribute:
     def _short(self) -> str:
         return SHORT.get(self.oid.dotted_string, self.oid.dotted_string)
 
-    def rfc4514_string(self) -> str:
+    def rfc4514_string(
+        self, attr_name_overrides: Mapping[ObjectIdentifier, str] | None = None
+    ) -> str:
         text = re.sub(r'[\\"+,;<>]', r"\\\g<0>", self.value).replace("\0", "\\00")
         text = re.sub(r"^(?=[# ])|(?<=.)(?= \Z)", r"\\", text, flags=re.DOTALL)
-        return f"{self._short}={text}"
+        return f"{(attr_name_overrides or {}).get(self.oid, self._short)}={text}"
 
     def _written(self) -> bytes:
         tag = self._type or _TAGS.get(self._short, _UTF8)
@@ -91,8 +107,12 @@ class Name:
         made._rdns = [[_part(each) for each in rdn.parts(der.SET)] for rdn in found.parts()]
         return made
 
-    def rfc4514_string(self) -> str:
-        parts = ["+".join(each.rfc4514_string() for each in rdn) for rdn in self._rdns]
+    def rfc4514_string(
+        self, attr_name_overrides: Mapping[ObjectIdentifier, str] | None = None
+    ) -> str:
+        parts = [
+            "+".join(each.rfc4514_string(attr_name_overrides) for each in rdn) for rdn in self._rdns
+        ]
         return ",".join(reversed(parts))
 
     def get_attributes_for_oid(self, oid: ObjectIdentifier) -> list[NameAttribute]:
@@ -150,11 +170,16 @@ class Certificate(_Signed):
             version = number.integer()
         if version not in (0, 2):
             raise InvalidVersion(f"{version} is not a valid X509 version")
-        serial, _, issuer, validity, subject, key, *_ = fields  # the rest, nobody asks for
+        serial, _, issuer, validity, subject, key, *rest = fields
         self.serial_number, self.issuer = serial.integer(), Name._read(issuer)
         since, until = validity.parts()
         self.not_valid_before_utc, self.not_valid_after_utc = since.time(), until.time()
         self.subject, self._key = Name._read(subject), key
+        self._extensions = [each for each in rest if each.tag == der.FIELD_3]
+
+    @property
+    def extensions(self) -> "Extensions":
+        return Extensions(self._extensions)
 
     def fingerprint(self, algorithm: hashes.HashAlgorithm) -> bytes:
         return hashlib.new(algorithm.name, self._whole).digest()
@@ -184,6 +209,120 @@ class CertificateSigningRequest(_Signed):
         except InvalidSignature:
             return False
         return True
+
+
+@dataclass(frozen=True)
+class GeneralName:
+    """Another name of whom a certificate is for, or from."""
+
+    value: Any
+
+
+class RFC822Name(GeneralName):
+    """A mail address."""
+
+
+class DNSName(GeneralName):
+    """A host."""
+
+
+class UniformResourceIdentifier(GeneralName):
+    """An address of the Web."""
+
+
+class DirectoryName(GeneralName):
+    """A name as certificates have it."""
+
+
+class IPAddress(GeneralName):
+    """An address, or a network."""
+
+
+class RegisteredID(GeneralName):
+    """An object identifier."""
+
+
+class OtherName(GeneralName):
+    """One of a kind of its own, unread."""
+
+
+_GENERAL_TEXTS = {0x81: RFC822Name, 0x82: DNSName, 0x86: UniformResourceIdentifier}
+
+
+def _general_name(found: der.Element) -> GeneralName:
+    tag, content, _ = found
+    if kind := _GENERAL_TEXTS.get(tag):
+        return kind(content.decode("ascii"))
+    if tag == 0xA4:
+        (name,) = found.parts(tag)
+        return DirectoryName(Name._read(name))
+    if tag == 0x87:
+        half = len(content) // 2 if len(content) in (8, 32) else len(content)
+        address = ipaddress.ip_address(content[:half])
+        if half == len(content):
+            return IPAddress(address)
+        ones = int.from_bytes(content[half:]).bit_count()
+        network = ipaddress.ip_network(f"{address}/{ones}")
+        if network.netmask.packed != content[half:]:
+            raise ValueError("it is no netmask")
+        return IPAddress(network)
+    if tag not in (0x88, 0xA0):
+        raise UnsupportedGeneralNameType(f"{tag:#x} is not read")
+    return (RegisteredID if tag == 0x88 else OtherName)(content)
+
+
+class _AlternativeName:
+    """Further names; what is read of an extension."""
+
+    _oid: ClassVar[str]
+
+    def __init__(self, general_names: Iterable[GeneralName]) -> None:
+        self._names = list(general_names)
+
+    def __iter__(self) -> Iterator[GeneralName]:
+        return iter(self._names)
+
+
+class SubjectAlternativeName(_AlternativeName):
+    """Further names of whom it is for."""
+
+    _oid = "2.5.29.17"
+
+
+class IssuerAlternativeName(_AlternativeName):
+    """Further names of whom it is from."""
+
+    _oid = "2.5.29.18"
+
+
+@dataclass(frozen=True)
+class Extension:
+    """An extension of a certificate."""
+
+    oid: ObjectIdentifier
+    critical: bool
+    value: _AlternativeName
+
+
+class Extensions:
+    """The extensions of a certificate, of which alternative names are read."""
+
+    def __init__(self, extensions: Iterable[der.Element]) -> None:
+        self._values: dict[str, tuple[bool, bytes]] = {}
+        for field in extensions:
+            (found,) = field.parts(der.FIELD_3)
+            for oid, *flag, value in map(der.Element.parts, found.parts()):
+                if oid.oid() in self._values:
+                    raise DuplicateExtension(f"{oid.oid()} is there twice")
+                self._values[oid.oid()] = bool(flag), value.read(der.OCTET_STRING)
+
+    def get_extension_for_class(self, extclass: type[_AlternativeName]) -> Extension:
+        if extclass._oid not in self._values:
+            raise ExtensionNotFound(f"there is no {extclass.__name__}")
+        critical, content = self._values[extclass._oid]
+        (names,) = der.elements(content)
+        value = extclass(map(_general_name, names.parts()))
+        return Extension(ObjectIdentifier(extclass._oid), critical, value)
 
 
 @dataclass(frozen=True)
