@@ -30,6 +30,7 @@ class ControlPlane:
         readers: dict[str, Page],
         changers: dict[str, Page],
         changed: Callable[[], None],
+        emptied: Callable[[str], None] = lambda account: None,
     ) -> None:
         """Set up the control plane.
 
@@ -39,12 +40,14 @@ class ControlPlane:
             changed: Called after a request that may have changed the registry, before its answer;
                 raises an error, OSError for one, if the change cannot be kept, and has then undone
                 it.
+            emptied: Called with an account that holds nothing any more.
         """
         pages = {"GET": readers, "POST": {**changers, "empty": self._empty}}
         self._pages = {
             name: (method, page) for method, named in pages.items() for name, page in named.items()
         }
         self._changed = changed
+        self._emptied = emptied
         # moto's registry is plain dictionaries, and the server has several threads.
         self._one_at_a_time = threading.Lock()
 
@@ -91,6 +94,7 @@ class ControlPlane:
         with self._one_at_a_time:
             held = iot_backends.pop(account, None)
             self._keep("emptying an account")
+            self._emptied(account)
         return held is not None
 
     def _keep(self, what: str) -> None:

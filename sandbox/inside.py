@@ -97,6 +97,7 @@ class Inside(Publisher):
                 "forget": lambda account: self._milestones().forget(account),
             },
             changed=self._changed,
+            emptied=self._services.empty,
         )
         self._plane: Application = _with_faults(plane)
         ca_file = folder / "no-authority.txt"

@@ -108,6 +108,7 @@ class Server:
                 "forget": self._milestones.forget,
             },
             changed=self._changed,
+            emptied=self._broker.empty,
         )
         inner = plane if self._faults is None else Faults(plane, self._faults)
         self._broker.serve_shadows(

@@ -181,6 +181,17 @@ def test_one_that_is_ended_by_the_api_does_not_come_back(sandbox, device):
         sandbox.kill()
 
 
+def test_what_an_emptied_account_had_does_not_come_back(sandbox, device):
+    with device.raw() as client:
+        client.connect("button", clean=False)
+    publish(device, "a", retain=True)
+    sandbox.kill()
+    sandbox.services.empty(ACCOUNT)
+    sandbox.kill()
+    assert not sandbox.endpoint.sessions
+    assert not sandbox.endpoint.retained
+
+
 def test_one_that_is_to_last_no_longer_does_not_come_back(sandbox, device):
     for seconds in (60, 0):
         with device.raw() as client:

@@ -94,6 +94,12 @@ def test_a_connection_is_ended(both_ways: Account, data: Any) -> None:
     assert code(data.delete_connection, clientId="$mine") == "InvalidRequestException"
 
 
+def test_an_emptied_account_has_none(both_ways: Account, data: Any) -> None:
+    data.publish(topic="a", payload=b"!", retain=True)
+    both_ways.line.change(f"empty/{both_ways.number}")
+    assert data.list_retained_messages()["retainedTopics"] == []
+
+
 @pytest.fixture
 def sandbox():
     with MemoryBroker() as broker:
@@ -163,3 +169,18 @@ def test_what_is_asked_of_a_broker_is_done_when_the_answer_comes(tmp_path: Path)
             found = served.broker.ask(ACCOUNT, REGION, lambda each: len(each.retained))
             assert found == number + 1
         assert (tmp_path / "broker" / "messages.log").exists()
+
+
+def test_the_sessions_of_an_emptied_account_end(sandbox):
+    """That of a client that is connected with its connection; another account's stay."""
+    device, stranger = sandbox.registered(), sandbox.registered(account="444455556666")
+    for each in (device, stranger):
+        with each.raw() as client:
+            client.connect("away", clean=False)
+    with device.raw() as client:
+        client.connect("there", clean=False)
+        sandbox.services.empty(ACCOUNT)
+        endpoint = sandbox.services.endpoints.of(ACCOUNT, REGION)
+        assert [each.client_id for each in endpoint.sessions.values()] == ["there"]
+    assert not endpoint.sessions
+    assert sandbox.services.endpoints.of("444455556666", REGION).sessions

@@ -65,6 +65,14 @@ class Services:
             self.store.settle()
         return answer
 
+    def empty(self, account: str) -> None:
+        """Forget what is kept of an account."""
+        for place, endpoint in self.endpoints.items():
+            if place.startswith(f"{account}/"):
+                endpoint.empty()
+        if self.store:
+            self.store.save()
+
     def publish(self, account: str, region: str, message: Publish) -> None:
         """Deliver a message that no client has sent, and record if it cannot be retained."""
         try:

@@ -140,6 +140,15 @@ class Endpoint:
             found = kept.groups.get(topic_filter)
             group.waiting = found.waiting if found else []
 
+    def empty(self) -> None:
+        """Forget what is kept; a session that is connected ends with its connection."""
+        for topic in list(self.retained):
+            self._forget(topic)
+        for session in list(self.sessions.values()):
+            self.prolong(session, 0)
+            if session.subscriber is None:
+                self.end_session(session)
+
     def prolong(self, session: Session, seconds: int) -> None:
         """Set how long a session outlives its connection."""
         if session.expiry_seconds or seconds:

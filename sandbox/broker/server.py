@@ -146,13 +146,11 @@ class Broker(Publisher):
 
         It may be called from any thread but the loop's own.
         """
+        return self._in_loop(partial(self._services.ask, account, region, question))
 
-        async def asked() -> Answer:
-            return self._services.ask(account, region, question)
-
-        if self._loop is None:
-            raise RuntimeError("the broker has not been started")
-        return asyncio.run_coroutine_threadsafe(asked(), self._loop).result(_ANSWER_SECONDS)
+    def empty(self, account: str) -> None:
+        """Forget an account's sessions and retained messages; from any thread, likewise."""
+        self._in_loop(partial(self._services.empty, account))
 
     def published(self) -> set[str]:
         """Return the accounts whose devices have published since this was last asked."""
@@ -161,6 +159,14 @@ class Broker(Publisher):
     def refusals(self, account: str) -> list[Refusal]:
         """Return the last 100 refusals of an account, the newest last."""
         return self._services.refusals.of(account)
+
+    def _in_loop(self, work: Callable[[], Answer]) -> Answer:
+        async def done() -> Answer:
+            return work()
+
+        if self._loop is None:
+            raise RuntimeError("the broker has not been started")
+        return asyncio.run_coroutine_threadsafe(done(), self._loop).result(_ANSWER_SECONDS)
 
     def _in_thread(self, work: Work, done: Done) -> None:
         assert self._loop is not None
