@@ -80,7 +80,7 @@ def update(before: Shadow, payload: bytes, now: int) -> tuple[Shadow, Answers]:
     answers = {
         "update/accepted": {
             "state": asked["state"],
-            "metadata": _stamped(asked["state"] or {}, now),
+            "metadata": _stamped(asked["state"], now),
             "version": after.version,
             **told,
         },

@@ -64,7 +64,8 @@ def test_changed_shadow(data: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "reported" not in shadow(data)["state"]
     update(data, {"state": {"desired": {"room": {"x": 1}}}})
     assert shadow(data)["metadata"] == {"desired": {"room": {"x": {"timestamp": 2000}}}}
-    update(data, {"state": None})
+    emptied = update(data, {"state": None})
+    assert (emptied["state"], emptied["metadata"]) == (None, {"timestamp": 2000})
     assert (shadow(data)["state"], shadow(data)["metadata"], shadow(data)["version"]) == ({}, {}, 5)
 
 
