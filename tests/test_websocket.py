@@ -2,6 +2,7 @@
 
 import json
 from itertools import cycle
+from typing import Any
 
 import pytest
 from broker_support import ACCOUNT, REGION, DrivenLink, MemoryBroker
@@ -16,7 +17,7 @@ from broker_websocket import (
     signed,
     upgrade,
 )
-from broker_wire import encode_connect
+from broker_wire import WireClient, encode_connect
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -349,6 +350,36 @@ def test_empty_frames_and_pings_are_no_sign_of_life(broker):
             client.link.receive(frame(last=False) + frame(kind=0) + frame(kind=PING))
         assert client.link.closing
     assert "nothing heard for 4" in broker.log.lines[0]
+
+
+def event(listener: WireClient) -> dict[str, Any]:
+    """What the next message tells."""
+    body = listener.read()[1]
+    return json.loads(body[body.index(b"{") :])
+
+
+@pytest.mark.parametrize(
+    ("way", "reason"),
+    [
+        ("close frame", "CLIENT_INITIATED_DISCONNECT"),
+        ("text frame", "CLIENT_ERROR"),
+        ("gone", "CONNECTION_LOST"),
+    ],
+)
+def test_events_tell_of_a_signed_connection(broker, way, reason):
+    with broker.registered().raw() as listener, WebSocketClient(broker) as client:
+        listener.connect("listener")
+        listener.subscribe("$aws/events/presence/+/page", qos=0)
+        client.connect("page")
+        come = event(listener)
+        assert (come["eventType"], come["principalIdentifier"]) == ("connected", "sandbox")
+        if way == "gone":
+            client.close()
+        else:
+            kind = CLOSE if way == "close frame" else TEXT
+            client.link.receive(frame(NORMAL if kind == CLOSE else b"x", kind))
+        gone = event(listener)
+        assert (gone["eventType"], gone["disconnectReason"]) == ("disconnected", reason)
 
 
 @pytest.mark.parametrize("way", ["close frame", "good-bye below", "gone"])

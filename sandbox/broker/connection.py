@@ -121,7 +121,8 @@ class Connection:
     def failed(self, error: RefusedError) -> None:
         """Record why the link can be used no more, and part with the peer."""
         self.record_refusal(error)
-        self.left()
+        if self.client:
+            self.client.leave("CLIENT_ERROR")
 
     def received(self, data: bytes) -> None:
         """Act on each packet that is complete."""
