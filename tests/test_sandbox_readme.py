@@ -78,7 +78,9 @@ def test_from_the_start_to_a_device_and_a_page(
         return re.sub("|".join(ports), lambda port: ports[port[0]], code)
 
     def said(*command: str) -> str:
-        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+        done = subprocess.run(
+            command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
