@@ -285,8 +285,8 @@ def test_a_group_that_holds_anothers_or_nothing_is_left(
 
 def test_in_a_real_account_no_group_is_asked_for(aws: Account) -> None:
     """The lesson's own client makes none there, and its IAM policy lets it list none."""
-    bring_about(aws, frozenset({"thing"}))
-    grouped(aws, "button")
+    thing.register(aws.iot, "my-button")
+    grouped(aws, "my-button")
     assert closing.inventory(aws).groups
     assert closing.inventory(replace(aws, shared=True)).groups == ()
 
