@@ -8,6 +8,7 @@ from broker_support import ACCOUNT, REGION, MemoryBroker, arn
 from iot_policy import document, statement
 from sandbox.mqtt import limits
 from sandbox.mqtt.packets import V5, V311, Publish, ReasonCode, RefusedError
+from sandbox.registry import exclusive_things
 
 PING, PONG = b"\xc0\0", (0xD0, b"")
 
@@ -173,6 +174,21 @@ def test_who_is_not_let_in_by_a_policy(sandbox, presence):
         "principalIdentifier": device.certificate_id,
         "ipAddress": "127.0.0.1",
     }
+
+
+def test_an_exclusive_thing_is_named(sandbox, presence):
+    device = sandbox.registered(document(statement("iot:Connect", arn("client/button"))))
+    sandbox.backend.create_thing("lamp", None, None)
+    sandbox.backend.attach_thing_principal("lamp", device.arn)
+    for kind, named in (("not exclusive", False), ("exclusive", True)):
+        if named:
+            exclusive_things(sandbox.backend)[device.arn] = "lamp"
+            sandbox.registry.changed()
+        for client_id in ("button", "other"):
+            with device.raw() as client:
+                client.connect(client_id)
+        heard = [event.get("thingName") for _, event in presence.heard()]
+        assert heard == ["lamp" if named else None] * 3, kind
 
 
 @pytest.mark.parametrize("version", [V311, V5])

@@ -212,7 +212,8 @@ class Connection:
             authority = admit(packet, services.registry, principal, self._peer)
         except RefusedError as error:
             if error.verdict != "REFUSED":  # a policy's
-                endpoint.tell_of_failure(packet.client_id, principal.principal_id, address)
+                who = packet.client_id, principal.principal_id, self._thing_name()
+                endpoint.tell_of_failure(*who, address)
             raise
         self._client_id = packet.client_id
         if services.strict:
@@ -220,7 +221,15 @@ class Connection:
         session, present = endpoint.open_session(
             packet.client_id, principal.principal_id, packet.version, clean=packet.clean_start
         )
+        session.thing_name = self._thing_name()
         self.client = Client(
             self.link, self.record_refusal, packet, authority, endpoint, session, address
         )
         self.client.welcome(packet, session_present=present)
+
+    def _thing_name(self) -> str:
+        """Return the name of the Thing that the peer's certificate is exclusively attached to."""
+        if not isinstance(self._principal, RegisteredCertificate):
+            return ""
+        thing = self._services.registry.thing(self._principal, None)
+        return thing.name if thing else ""

@@ -217,6 +217,7 @@ class Endpoint:
             return
         said = {
             "clientId": client_id,
+            **({"thingName": session.thing_name} if session.thing_name else {}),
             "timestamp": int(time.time() * 1000),
             "eventType": event.partition("/")[2],
             "sessionIdentifier": session.identifier,
@@ -225,10 +226,14 @@ class Endpoint:
         }
         self.publish(Publish(f"$aws/events/{event}/{client_id}", json.dumps(said).encode(), 1))
 
-    def tell_of_failure(self, client_id: str, certificate_id: str, address: str) -> None:
+    def tell_of_failure(
+        self, client_id: str, certificate_id: str, thing_name: str, address: str
+    ) -> None:
         """Publish the lifecycle event that a client was not authorized to connect."""
+        nobody = Session(client_id, certificate_id, V5, self._place, self._unsaved)
+        nobody.thing_name = thing_name
         self.tell(
-            Session(client_id, certificate_id, V5, self._place, self._unsaved),
+            nobody,
             "presence/connect_failed",
             connectFailureReason="AUTHORIZATION_FAILED",
             ipAddress=address,

@@ -106,6 +106,8 @@ class Session:
         """Of MQTT: a session of one version is not resumed with the other."""
         self.identifier = str(uuid.uuid4())
         """What lifecycle events call it."""
+        self.thing_name = ""
+        """Of the Thing that the client's certificate is exclusively attached to."""
         self.connection_number = 0
         """Of the client's connections, as lifecycle events count them."""
         self.subscriptions: dict[str, Subscription] = {}
