@@ -22,6 +22,7 @@ ACCOUNT_HEADER = "HTTP_X_MOTO_ACCOUNT_ID"
 SERVICES: dict[str, type[BaseResponse]] = {
     "iot": IoTResponse,
     "iotdata": IoTDataPlaneResponse,
+    "iotdevicegateway": IoTDataPlaneResponse,  # as AWS's guide has it where no SDK signs
     "sts": TokenResponse,
 }
 """By the name in a request's signature."""

@@ -207,7 +207,10 @@ def test_a_clean_session_is_not_written(sandbox, device):
         client.subscribe("news")
         publish(device, "news")
         sandbox.services.sweep()
-    assert sandbox.journal == b""
+        assert sandbox.journal == b""
+        sandbox.store.write()
+        sandbox.kill()
+    assert not sandbox.endpoint.sessions
 
 
 def test_retained_messages(sandbox, device):

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import conftest
+import in_process
 import pytest
 from botocore.exceptions import ClientError
 from broker_support import ACCOUNT, REGION, MemoryBroker, Sandbox
 
 from helpers import button, thing
 from helpers.account import Account
+from sandbox import inside
 from sandbox.mqtt import limits
 from sandbox.mqtt.packets import V5, Property, Publish, RefusedError
 
@@ -92,6 +94,19 @@ def test_a_connection_is_ended(both_ways: Account, data: Any) -> None:
             arrived.next()
     assert code(data.delete_connection, clientId="my-ear") == "ResourceNotFoundException"
     assert code(data.delete_connection, clientId="$mine") == "InvalidRequestException"
+
+
+@pytest.mark.usefixtures("nowhere")
+@pytest.mark.parametrize("service", ["iotdata", "iotdevicegateway"])
+def test_it_may_be_signed_for_either_name(service: str) -> None:
+    """As SDKs sign, or as the guide of DeleteConnection has it."""
+    status, headers, _ = inside.call(
+        in_process.sandbox(),
+        "DELETE",
+        f"{inside.NOWHERE}/connections/a%2Fb%20%C3%BC?cleanSession=true",
+        headers={"Authorization": inside.signed(service)},
+    )
+    assert (status, headers["X-Amzn-ErrorType"]) == (404, "ResourceNotFoundException")
 
 
 def test_an_emptied_account_has_none(both_ways: Account, data: Any) -> None:
