@@ -123,9 +123,14 @@ class WebSocketLoad(Load):
         packets = b""
         while len(packets) < least:
             data, at = self._rest + super().read(1), 0
-            while at + 2 <= len(data) and (end := at + 2 + data[at + 1]) <= len(data):
-                packets += data[at + 2 : end]
-                at = end
+            while at + 4 <= len(data):
+                start, size = at + 2, data[at + 1]
+                if size == 126:  # many answers in one frame
+                    start, size = at + 4, int.from_bytes(data[at + 2 : at + 4], "big")
+                if start + size > len(data):
+                    break
+                packets += data[start : start + size]
+                at = start + size
             self._rest = data[at:]
         return packets
 
