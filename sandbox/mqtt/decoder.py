@@ -24,7 +24,7 @@ from sandbox.mqtt.packets import (
     Subscription,
     Unsubscribe,
 )
-from sandbox.mqtt.properties import Reader, read_properties
+from sandbox.mqtt.properties import Reader, decoded, read_properties
 from sandbox.mqtt.topics import share_name
 
 P = Property
@@ -56,6 +56,7 @@ _CONNECT = frozenset(
 _ACKNOWLEDGEMENT = frozenset({P.REASON_STRING, P.USER_PROPERTY})
 _SUBSCRIBE = frozenset({P.SUBSCRIPTION_IDENTIFIER, P.USER_PROPERTY})
 _UNSUBSCRIBE = frozenset({P.USER_PROPERTY})
+_ID_ZERO = "packet identifier 0"
 _DISCONNECT = _ACKNOWLEDGEMENT | {P.SESSION_EXPIRY, P.SERVER_REFERENCE}
 
 
@@ -112,9 +113,9 @@ def decode(first: int, body: bytes, version: int) -> Packet:
     Raises:
         RefusedError: it does not follow MQTT's format, or no client may send it.
     """
-    kind, flags, reader = first >> 4, first & 0x0F, Reader(body)
+    kind, flags = first >> 4, first & 0x0F
     if kind == 3:
-        return _publish(flags, reader, version)
+        return _publish(flags, body, version)
     if flags != (2 if kind in (8, 10) else 0):
         raise MalformedError("reserved flags are set")
     decoder = _DECODERS.get(kind)
@@ -122,20 +123,31 @@ def decode(first: int, body: bytes, version: int) -> Packet:
         raise RefusedError(
             ReasonCode.PROTOCOL_ERROR, f"a packet of type {kind} that no client may send here"
         )
+    reader = Reader(body)
     packet = decoder(reader, version)
     reader.expect_end()
     return packet
 
 
-def _publish(flags: int, reader: Reader, version: int) -> Publish:
+def _publish(flags: int, body: bytes, version: int) -> Publish:
+    # Without a reader until there are properties: it would be a tenth of what a message takes.
     qos = flags >> 1 & 3
     if qos == 3 or (flags & 8 and not qos):
         raise MalformedError("impossible QoS flags")
-    topic = reader.text()
-    packet_id = _packet_id(reader) if qos else 0
-    properties = read_properties(reader, _PUBLISH) if version == V5 else NO_PROPERTIES
-    retain, duplicate = bool(flags & 1), bool(flags & 8)
-    return Publish(topic, reader.rest(), qos, retain, duplicate, packet_id, properties)
+    end = 2 + int.from_bytes(body[:2], "big")
+    start = end + 2 if qos else end
+    if start > len(body):
+        raise MalformedError("it ends too early")
+    topic = decoded(body[2:end])
+    packet_id = int.from_bytes(body[end:start], "big")
+    if qos and not packet_id:
+        raise MalformedError(_ID_ZERO)
+    payload, properties = body[start:], NO_PROPERTIES
+    if version == V5:
+        reader = Reader(payload)
+        properties = read_properties(reader, _PUBLISH)
+        payload = reader.rest()
+    return Publish(topic, payload, qos, bool(flags & 1), bool(flags & 8), packet_id, properties)
 
 
 def _connect(reader: Reader, _: int) -> Connect:
@@ -226,7 +238,7 @@ def _disconnect(reader: Reader, version: int) -> Disconnect:
 def _packet_id(reader: Reader) -> int:
     packet_id = reader.short()
     if not packet_id:
-        raise MalformedError("packet identifier 0")
+        raise MalformedError(_ID_ZERO)
     return packet_id
 
 

@@ -94,22 +94,22 @@ class Reader:
 
     def binary(self) -> bytes:
         """Read a length of two bytes, then that many bytes."""
-        # take() and short() written out: this reads the topic of every message.
-        start = self._at + 2
-        self._at = end = start + int.from_bytes(self._data[self._at : start], "big")
-        if end > len(self._data):
-            raise MalformedError("it ends too early")
-        return self._data[start:end]
+        return self.take(self.short())
 
     def text(self) -> str:
         """Read a length of two bytes, then that many bytes of UTF-8 with no null character."""
-        try:
-            text = self.binary().decode()
-        except UnicodeDecodeError:
-            raise MalformedError("text that is not UTF-8") from None
-        if "\0" in text:
-            raise MalformedError("a null character in text")
-        return text
+        return decoded(self.binary())
+
+
+def decoded(data: bytes) -> str:
+    """Read UTF-8 with no null character in it."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise MalformedError("text that is not UTF-8") from None
+    if "\0" in text:
+        raise MalformedError("a null character in text")
+    return text
 
 
 def variable(value: int) -> bytes:
