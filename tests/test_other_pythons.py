@@ -94,8 +94,11 @@ def test_the_wheel_holds_the_three_packages_and_no_more(wheel: Path) -> None:
 
 def test_what_is_installed_can_be_imported(wheel: Path, tmp_path: Path) -> None:
     uv("pip", "install", "--quiet", "--no-deps", "--target", tmp_path / "site", wheel)
-    look = "import helpers.panels, helpers.thing, iot_policy, sandbox.server; print(*(each.__file__"
-    look += " for each in (helpers.panels, iot_policy, sandbox.server)))"
+    look = "import helpers.panels, helpers.thing, importlib.metadata, iot_policy, sandbox.server\n"
+    look += "plugin = importlib.metadata.entry_points(group='pytest11')['iot_sandbox'].load()\n"
+    look += (
+        "print(*(each.__file__ for each in (helpers.panels, iot_policy, sandbox.server, plugin)))"
+    )
     env = os.environ | {"PYTHONPATH": str(tmp_path / "site"), "PYTHONSAFEPATH": "1"}
     said = subprocess.run(
         [sys.executable, "-c", look], cwd=tmp_path, env=env, capture_output=True, text=True
@@ -103,7 +106,7 @@ def test_what_is_installed_can_be_imported(wheel: Path, tmp_path: Path) -> None:
     assert said.returncode == 0, said.stderr
     assert [Path(file).is_relative_to(tmp_path / "site") for file in said.stdout.split()] == [
         True
-    ] * 3
+    ] * 4
 
 
 def test_the_versions_are_those_that_pyproject_promises() -> None:
