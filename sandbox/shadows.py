@@ -279,16 +279,16 @@ def _delta(desired: Json, reported: Json) -> Json:
             value = _delta(value, there)
             if not value:
                 continue
-        elif _same(value, there):
+        elif same(value, there):
             continue
         delta[key] = value
     return delta
 
 
-def _same(one: Any, other: Any) -> bool:
+def same(one: Any, other: Any) -> bool:
     """Compare values of JSON: to Python, ``true`` and 1 are the same."""
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
+        return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
