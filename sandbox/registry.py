@@ -6,7 +6,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from moto.iot.models import FakePolicy, FakeThingGroup, IoTBackend, iot_backends
+from moto.iot.models import FakePolicy, FakeRule, FakeThingGroup, IoTBackend, iot_backends
 
 from iot_policy import AttachedThing, CertificateNames, arn
 from iot_policy.vocabulary import ALTERNATIVE_NAMES, CERTIFICATE_NAMES
@@ -78,6 +78,11 @@ class Registry:
         """
         backend = iot_backends[certificate.account][certificate.region]
         return policies_for(backend, certificate.arn, thing.name if thing else None)
+
+    def rules(self, account: str, region: str) -> list[FakeRule]:
+        """Return the topic rules that are in force."""
+        held = iot_backends[account][region].rules
+        return [rule for rule in list(held.values()) if not rule.rule_disabled]
 
     def thing(
         self, certificate: RegisteredCertificate, client_id: str | None

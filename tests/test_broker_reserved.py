@@ -15,10 +15,10 @@ from sandbox.mqtt.topics import check_filter, check_topic
 
 SHADOW = "$aws/things/lamp/shadow"
 ALLOWED_TOPICS = {
-    "$aws/rules/Buildings": "rules",
-    "$aws/rules/Buildings/": "rules",
-    f"$aws/rules/{'x' * 128}/floor": "rules",
-    "$aws/rules/Buildings/floor/2": "rules",
+    "$aws/rules/Buildings": "",
+    "$aws/rules/Buildings/": "",
+    f"$aws/rules/{'x' * 128}/floor": "",
+    "$aws/rules/Buildings/floor/2": "",
     f"{SHADOW}/get": "",
     f"{SHADOW}/update": "",
     f"{SHADOW}/name/colour/delete": "",
@@ -221,7 +221,7 @@ def test_how_many_topics_are_told_to_the_log_is_bounded(sandbox, monkeypatch):
     with sandbox.registered().raw() as client:
         client.connect("lamp")
         for number in range(4):
-            client.publish(f"$aws/rules/r/{number}", qos=0)
+            client.publish(f"$aws/things/lamp/jobs/{number}/get", qos=0)
     assert len(sandbox.refusals()) == 2
 
 
@@ -233,21 +233,6 @@ def test_a_subscriber_hears_what_another_asks_of_a_shadow(sandbox):
         other.subscribe(f"{SHADOW}/+", qos=0)
         one.publish(f"{SHADOW}/get", b"", qos=0)
         assert other.read()[0] == 0x30
-
-
-def test_basic_ingest_reaches_rules_and_no_subscriber(sandbox):
-    with sandbox.registered().raw() as client, sandbox.registered().raw() as listener:
-        listener.connect("listener")
-        for topic_filter in ("#", "+/+/+/floor", "floor"):
-            listener.subscribe(topic_filter)
-        client.connect("button")
-        client.publish("$aws/rules/Buildings/floor")
-        assert client.read() == (0x40, b"\0\x01")
-        listener.send(b"\xc0\0")
-        assert listener.read() == (0xD0, b"")
-    (refusal,) = sandbox.refusals()
-    assert (refusal.action, refusal.problem) == ("iot:Publish", "UNANSWERED")
-    assert "the sandbox has no rules" in refusal.reason
 
 
 @pytest.mark.parametrize("rule", ["r", "Buildings_2", "x" * 128])
@@ -277,7 +262,6 @@ def test_the_policy_of_basic_ingest_is_about_the_whole_topic(sandbox):
     ("topic", "retain", "problem", "reason"),
     [
         ("$aws/things/a/jobs/get", False, "UNANSWERED", "the sandbox has no jobs"),
-        ("$aws/rules/r/a", False, "UNANSWERED", "the sandbox has no rules"),
         ("$mine", False, "TOPIC_NAME_INVALID", "choose a topic without the [$]"),
         (f"{SHADOW}/update", True, "TOPIC_NAME_INVALID", "takes no retained message"),
     ],

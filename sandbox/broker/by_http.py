@@ -66,7 +66,7 @@ class Publisher(ABC):
 
         Source: https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_Publish.html
         """
-        message = _checked(Publish(topic, payload, qos, retain), properties or NO_PROPERTIES)
+        message = checked(Publish(topic, payload, qos, retain), properties or NO_PROPERTIES)
         self.deliver(account, region, message)
 
     def deliver(self, account: str, region: str, message: Publish) -> None:
@@ -82,7 +82,7 @@ class Publisher(ABC):
         """Call *question* with an endpoint, where the broker runs, and return its answer."""
 
 
-def _checked(message: Publish, properties: Properties) -> Publish:
+def checked(message: Publish, properties: Properties) -> Publish:
     """Return *message* with its properties as a device's PUBLISH has them.
 
     By HTTP come text and numbers that MQTT cannot carry: a null character, a text of 64 KB.

@@ -15,6 +15,7 @@ from sandbox.broker.client import Client
 from sandbox.broker.endpoint import Endpoint, Endpoints
 from sandbox.broker.link import Link, Peer, Signer
 from sandbox.broker.refusals import NOT_REGISTERED, REGISTER_IT, Refusals
+from sandbox.broker.rules import RuleService
 from sandbox.broker.store import Store
 from sandbox.mqtt import encoder, limits
 from sandbox.mqtt.decoder import decode, frames
@@ -37,6 +38,10 @@ class Services:
     """Keeps what is to outlive this process, if anything is."""
     refusals: Refusals = field(default_factory=Refusals)
     connections: set["Connection"] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Let topic rules read the registry, and record what they cannot do."""
+        self.endpoints.apply_rules = RuleService(self.registry, self.refusals).apply
 
     @property
     def connected(self) -> int:

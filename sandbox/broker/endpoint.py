@@ -49,6 +49,8 @@ class Endpoint:
         """Whether a device has published since this was last looked at."""
         self.ask_shadows: Callable[[ShadowRequest, bytes, str], None] | None = None
         """Takes what is asked of the shadow service, with its payload, by a client id or HTTP."""
+        self.apply_rules: Callable[[Publish, str], None] | None = None
+        """Does what topic rules say of a message, by a client id or nobody's."""
         self.retained: dict[str, Retained] = {}
         """By topic."""
         self.groups: dict[str, Group] = {}
@@ -373,8 +375,11 @@ class Endpoint:
         if self.groups:
             for group, _ in self._shared.match(message.topic):
                 group.deliver(message)
+        client_id = origin.client_id if origin else ""
         if self.ask_shadows and (asked := shadow_request(message.topic)):
-            self.ask_shadows(asked, message.payload, origin.client_id if origin else "")
+            self.ask_shadows(asked._replace(hops=message.hops), message.payload, client_id)
+        if self.apply_rules:
+            self.apply_rules(message, client_id)
 
     def keep(self, kept: Retained) -> None:
         """Retain a message, or forget the one of its topic if it is empty.
@@ -420,6 +425,8 @@ class Endpoints:
         self.unsaved = Unsaved()
         self.shadows: ShadowService | None = None
         """Answers what is published on its topics."""
+        self.apply_rules: Callable[..., None] | None = None
+        """:meth:`sandbox.broker.rules.RuleService.apply`."""
         self._known: dict[str, Endpoint] = {}
 
     def of(self, account: str, region: str) -> Endpoint:
@@ -431,9 +438,11 @@ class Endpoints:
         found = self._known.get(place)
         if found is None:
             found = self._known[place] = Endpoint(place, self.unsaved)
+        account, region = place.split("/")
         if self.shadows:
-            account, region = place.split("/")
             found.ask_shadows = partial(self.shadows.ask, account, region)
+        if self.apply_rules:
+            found.apply_rules = partial(self.apply_rules, account, region, found.publish)
         return found
 
     def items(self) -> list[tuple[str, Endpoint]]:

@@ -28,8 +28,9 @@ class Refusals:
         error: RefusedError,
         client_id: str,
         principal: RegisteredCertificate | Signer | None,
+        account: str = "",
     ) -> None:
-        """Log a refusal, and keep it if the account is known."""
+        """Log a refusal, and keep it if the account is known: the principal's, or *account*."""
         refusal = Refusal(
             datetime.now(UTC),
             client_id[: limits.CLIENT_ID_BYTES],
@@ -41,8 +42,8 @@ class Refusals:
             error.explanation,
             error.problem,
         )
-        if principal:
-            self._kept[principal.account].append(refusal)
+        if account or principal:
+            self._kept[principal.account if principal else account].append(refusal)
         _log.warning("%s", _one_line(str(refusal)))
 
     def of(self, account: str) -> list[Refusal]:

@@ -85,6 +85,6 @@ class ShadowService:
 def messages(asked: ShadowRequest, answers: Answers) -> list[Publish]:
     """Return the messages that tell the answers to a request."""
     return [
-        Publish(f"{asked.prefix}/{topic}", json.dumps(told).encode(), qos=1)
+        Publish(f"{asked.prefix}/{topic}", json.dumps(told).encode(), qos=1, hops=asked.hops)
         for topic, told in answers.items()
     ]

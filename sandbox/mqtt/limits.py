@@ -47,6 +47,10 @@ REFUSALS = 100
 """Remembered for one account."""
 DECISIONS = 1000
 """Policy decisions remembered for one connection."""
+RULE_HOPS = 10
+"""How many rules one after the other republish what one message has led to."""
+RULE_MESSAGES = 100
+"""What rules republish for one message, all in all."""
 CONNECT_SECONDS = 10.0
 """How long a client may take from its TCP connection to its CONNECT."""
 LINGER_SECONDS = 2.0

@@ -139,6 +139,8 @@ class Publish:
     properties: Properties = field(default_factory=dict)
     expires_at: float | None = None
     """When it is no longer worth delivering, on time.monotonic()'s clock; ``None``: never."""
+    hops: int = 0
+    """How many times rules have republished what led to it."""
 
     @property
     def weight(self) -> int:

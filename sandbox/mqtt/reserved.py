@@ -17,8 +17,7 @@ LIFECYCLE = "lifecycle events"
 _FORMAT = "(?:cbor|json)"
 _THING = "things/[^/]+"
 _PUBLISH = {
-    "": rf"{_THING}/shadow(?:/name/[^/]+)?/(?:get|update|delete)",
-    "rules": rf"{_RULE}(?:/.*)?",
+    "": rf"{_THING}/shadow(?:/name/[^/]+)?/(?:get|update|delete)|{_RULE}(?:/.*)?",
     "jobs": rf"{_THING}/jobs/(?:get|start-next|[^/]+/(?:get|update))",
     "Device Defender": rf"{_THING}/defender/metrics/{_FORMAT}",
     "file delivery": rf"{_THING}/streams/[^/]+/(?:get|describe)/{_FORMAT}",
@@ -46,6 +45,7 @@ _SUBSCRIBE = {
 """What a client may subscribe to: a filter that names the service, whatever its wildcards."""
 
 
+_CALL = re.compile(r"\$aws/rules/([^/]+)/?(.*)", re.DOTALL)
 _SHADOW = re.compile(r"(\$aws/things/([^/]+)/shadow(?:/name/([^/]+))?)/(get|update|delete)")
 
 
@@ -63,6 +63,8 @@ class ShadowRequest(NamedTuple):
     """Of the shadow; ``None`` is the unnamed, classic one."""
     operation: str
     """``get``, ``update`` or ``delete``."""
+    hops: int = 0
+    """How many times rules have republished what led to it."""
 
 
 def shadow_request(topic: str) -> ShadowRequest | None:
@@ -71,7 +73,19 @@ def shadow_request(topic: str) -> ShadowRequest | None:
     Source: https://docs.aws.amazon.com/iot/latest/developerguide/device-shadow-mqtt.html
     """
     found = topic.startswith("$aws/things/") and _SHADOW.fullmatch(topic)
-    return ShadowRequest(*found.groups()) if found else None
+    return ShadowRequest(found[1], found[2], found[3], found[4]) if found else None
+
+
+def rule_called(topic: str) -> tuple[str, str] | None:
+    """Return the rule that *topic* calls by basic ingest, and the topic that it is told.
+
+    >>> rule_called("$aws/rules/attic/lights/1"), rule_called("lights/1")
+    (('attic', 'lights/1'), None)
+
+    Source: https://docs.aws.amazon.com/iot/latest/developerguide/iot-basic-ingest.html
+    """
+    found = _CALL.fullmatch(topic) if topic.startswith("$aws/rules/") else None
+    return (found[1], found[2]) if found else None
 
 
 def shadow_topics(thing: str, name: str | None) -> str:
