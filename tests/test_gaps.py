@@ -917,3 +917,94 @@ def test_awss_own_command_line(aws: Account, words: list[str], code: str) -> Non
     run = subprocess.run([command, "iot", *words], env=env, capture_output=True, text=True)
     assert run.returncode != 0
     assert f"({code})" in run.stderr
+
+
+RULE = {"sql": "SELECT * FROM 'a/+'", "actions": [{"republish": worlds.REPUBLISH}]}
+
+
+def test_checked_rule(inside: Account) -> None:
+    """What is kept of a rule, and what is refused: by AWS's errors, or by name."""
+    iot = conftest.client(inside)
+
+    def create(**change: Any) -> tuple[str, str]:
+        return refused(iot.create_topic_rule, ruleName="r", topicRulePayload=RULE | change)
+
+    def acting(**action: Any) -> tuple[str, str]:
+        return create(actions=[action])
+
+    role = worlds.REPUBLISH["roleArn"]
+    for sql in ("", "SELECT", "SELECT * FROM a"):
+        assert create(sql=sql)[0] == "SqlParseException"
+    bad = worlds.REPUBLISH | {"topic": "a/${b c}"}
+    assert acting(republish=bad)[0] == "SqlParseException"
+    for topic in ("a/+", "", "$aws/rules/r/a", "$mine", "a" * 257, "$$mine"):
+        error = acting(republish=worlds.REPUBLISH | {"topic": topic})
+        assert error[0] == "InvalidRequestException", topic
+    assert create(actions=[{}])[0] == "InvalidRequestException"
+    assert create(awsIotSqlVersion="2017-01-01")[0] == "InvalidRequestException"
+    missing = "The sandbox does not have "
+    for error, what in (
+        (create(awsIotSqlVersion="beta"), "version beta of SQL."),
+        (create(sql="SELECT abs(a) AS b FROM 'a'"), "SQL's function abs()."),
+        (acting(sns={"targetArn": "x", "roleArn": role}), "a topic rule's action sns."),
+        (
+            acting(republish=worlds.REPUBLISH | {"headers": {"contentType": "text"}}),
+            "a topic rule's action republish.headers.",
+        ),
+        (
+            acting(republish=worlds.REPUBLISH | {"topic": "${abs(1)}"}),
+            "SQL's function abs().",
+        ),
+        (
+            create(errorAction={"republish": worlds.REPUBLISH}),
+            "CreateTopicRule's topicRulePayload.errorAction.",
+        ),
+    ):
+        assert error == ("NotImplementedException", missing + what)
+    assert iot.list_topic_rules()["rules"] == []
+    iot.create_topic_rule(ruleName="r", topicRulePayload=RULE | {"sql": "select * from 'b'"})
+    assert iot.get_topic_rule(ruleName="r")["rule"]["awsIotSqlVersion"] == "2015-10-08"
+    assert create()[0] == "ResourceAlreadyExistsException"
+    assert iot.list_topic_rules()["rules"][0]["topicPattern"] == "b"
+    error = refused(iot.replace_topic_rule, ruleName="r", topicRulePayload=RULE | {"sql": "x"})
+    assert error[0] == "SqlParseException"
+    assert iot.get_topic_rule(ruleName="r")["rule"]["sql"] == "select * from 'b'"
+
+
+def test_rule_without_error_action(inside: Account) -> None:
+    iot = conftest.client(inside)
+    iot.create_topic_rule(ruleName="r", topicRulePayload=RULE)
+    found = iot.get_topic_rule(ruleName="r")
+    assert found["ruleArn"].endswith(":rule/r")
+    del found["rule"]["createdAt"]
+    assert found["rule"] == RULE | {
+        "ruleName": "r",
+        "description": "",
+        "ruleDisabled": False,
+        "awsIotSqlVersion": "2015-10-08",
+    }
+
+
+def test_rules_by_state(inside: Account) -> None:
+    iot = conftest.client(inside)
+    for name in ("on", "off"):
+        rule = RULE | {"ruleDisabled": name == "off"}
+        iot.create_topic_rule(ruleName=name, topicRulePayload=rule)
+
+    def listed(**state: bool) -> list[str]:
+        return [each["ruleName"] for each in iot.list_topic_rules(**state)["rules"]]
+
+    assert listed(ruleDisabled=True) == ["off"]
+    assert listed(ruleDisabled=False) == ["on"]
+    assert listed() == ["off", "on"]
+
+
+@pytest.mark.parametrize("operation", ["delete", "disable", "enable", "get", "replace"])
+def test_missing_rule(inside: Account, operation: str) -> None:
+    """AWS IoT does not tell a rule that is missing from one that is somebody else's."""
+    call = getattr(conftest.client(inside), f"{operation}_topic_rule")
+    given = {"topicRulePayload": RULE} if operation == "replace" else {}
+    assert refused(call, ruleName="r", **given) == (
+        "UnauthorizedException",
+        "Access to topic rule 'r' was denied",
+    )

@@ -25,6 +25,8 @@ from sandbox.mqtt.packets import V311, Property, Publish
 from sandbox.process import ACCOUNT, REGION
 
 DOCUMENT = policy.to_json(policy.document(policy.statement("iot:Connect", "*")))
+REPUBLISH = {"topic": "b/${topic(2)}", "roleArn": f"arn:aws:iam::{ACCOUNT}:role/rules"}
+RULE = {"sql": "SELECT * FROM 'a/+'", "actions": [{"republish": REPUBLISH}]}
 OWN_NAME = policy.to_json(
     policy.document(
         policy.statement(
@@ -96,6 +98,9 @@ def prepare() -> list[str]:
         state = {"desired": {"light": "on"}, "reported": {"light": light}}
         payload = json.dumps({"state": state})
         data.update_thing_shadow(thingName="lamp", payload=payload, **name)
+    for name in ("forward", "more", "off"):
+        payload = RULE | {"ruleDisabled": name == "off"}
+        iot.create_topic_rule(ruleName=name, topicRulePayload=payload)
     return arns
 
 
@@ -174,6 +179,8 @@ def snapshot() -> str:
         seen.append(told(iot.list_principal_things, principal=each["certificateArn"]))
     seen.append(told(data.list_retained_messages))
     seen.append(in_process.sandbox().ask(ACCOUNT, REGION, clients_of))
+    for each in iot.list_topic_rules()["rules"]:
+        seen += [each, told(iot.get_topic_rule, ruleName=each["ruleName"])]
     return scrubbed(seen)
 
 
@@ -252,6 +259,8 @@ def empty_honestly(monkeypatch: Any) -> None:
         for each in groups:
             told(iot.delete_thing_group, thingGroupName=each["groupName"])
         assert iot.list_thing_groups()["thingGroups"] != groups, "no group can be deleted"
+    for each in iot.list_topic_rules()["rules"]:
+        iot.delete_topic_rule(ruleName=each["ruleName"])
     for each in iot.list_thing_types()["thingTypes"]:
         iot.deprecate_thing_type(thingTypeName=each["thingTypeName"])
         with monkeypatch.context() as patch:

@@ -28,6 +28,7 @@ from sandbox.gaps import (  # importing a module registers its overrides
     groups,
     policies,
     retained,
+    rules,
     served,
     shadows,
     tags,
@@ -52,6 +53,7 @@ __all__ = [
     "fill",
     "groups",
     "policies",
+    "rules",
     "shadows",
     "things",
 ]

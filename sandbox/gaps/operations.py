@@ -64,7 +64,7 @@ def parsed(request: BaseResponse, moto: Answer, *, operation: OperationModel) ->
     """
     shape = operation.input_shape
     try:
-        body = json.loads(request.body) if request.body and not _payload(shape) else {}
+        body = {} if _is_raw(shape) or not request.body else json.loads(request.body)
         if not isinstance(body, dict):
             raise ValueError("its body is no JSON object")
         members = shape.members if shape else {}
@@ -77,8 +77,16 @@ def parsed(request: BaseResponse, moto: Answer, *, operation: OperationModel) ->
 
 
 def _payload(shape: Shape | None) -> str | None:
-    """Return the parameter that is the whole body, as it comes."""
+    """Return the parameter that is the whole body."""
     return shape.serialization.get("payload") if shape else None
+
+
+def _is_raw(shape: Shape | None) -> bool:
+    """Return whether the body is a parameter as it comes, rather than JSON."""
+    whole = _payload(shape)
+    if not isinstance(shape, StructureShape) or whole is None:
+        return False
+    return not isinstance(shape.members[whole], StructureShape)
 
 
 def _given(
@@ -87,7 +95,7 @@ def _given(
     assert operation.input_shape is not None
     shape = operation.input_shape.members[name]
     if name == _payload(operation.input_shape):
-        return request.body or None
+        return request.body or None if _is_raw(operation.input_shape) else body
     sources: dict[str | None, Mapping[str, Any]] = {
         None: body,
         "uri": request.uri_match,

@@ -4,7 +4,7 @@ Whatever is not in the table is answered by 501 NotImplementedException, which n
 operation nor a parameter is accepted without effect.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from botocore.model import OperationModel, Shape, StructureShape
@@ -17,6 +17,10 @@ _MARKER = "marker pageSize"
 _TOKEN = "nextToken maxResults"  # noqa: S105  parameters
 _GROUP = (
     "thingGroupProperties.thingGroupDescription thingGroupProperties.attributePayload.attributes"
+)
+_RULE = " ".join(
+    f"topicRulePayload.{each}"
+    for each in ("sql", "description", "actions", "ruleDisabled", "awsIotSqlVersion")
 )
 
 SERVED: dict[str, str] = {
@@ -83,6 +87,14 @@ SERVED: dict[str, str] = {
     "TagResource": "resourceArn tags",
     "UntagResource": "resourceArn tagKeys",
     "ListTagsForResource": "resourceArn",
+    # Topic rules
+    "CreateTopicRule": f"ruleName {_RULE}",
+    "ReplaceTopicRule": f"ruleName {_RULE}",
+    "GetTopicRule": "ruleName",
+    "ListTopicRules": "ruleDisabled " + _TOKEN,
+    "EnableTopicRule": "ruleName",
+    "DisableTopicRule": "ruleName",
+    "DeleteTopicRule": "ruleName",
     # What is allowed, and where
     "TestAuthorization": "principal authInfos clientId policyNamesToAdd policyNamesToSkip",
     "GetEffectivePolicies": "principal thingName",
@@ -130,17 +142,23 @@ def parameters(request: BaseResponse, moto: Answer, *, operation: OperationModel
         NotImplementedException: one of those that are given.
     """
     honoured = SERVED[operation.name].split()
-    for path in paths(operation.input_shape, request.params):
+    for path in paths(operation.input_shape, request.params, honoured):
         if path not in honoured:
             raise NotImplementedException(f"{operation.name}'s {path}")
     return moto()
 
 
-def paths(shape: Shape | None, value: Any, path: str = "") -> Iterator[str]:
-    """Iterate over the parameters that are given, those within structures each for itself."""
-    if isinstance(shape, StructureShape) and isinstance(value, dict):
+def paths(
+    shape: Shape | None, value: Any, honoured: Collection[str], path: str = ""
+) -> Iterator[str]:
+    """Iterate over the parameters that are given; of a structure over its parts.
+
+    A structure of which no part is honoured counts as one.
+    """
+    inside = not path or any(each.startswith(f"{path}.") for each in honoured)
+    if inside and isinstance(shape, StructureShape) and isinstance(value, dict):
         for name, member in shape.members.items():
             if value.get(name) is not None:
-                yield from paths(member, value[name], f"{path}.{name}" if path else name)
+                yield from paths(member, value[name], honoured, f"{path}.{name}".lstrip("."))
     elif path:
         yield path
