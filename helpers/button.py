@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from queue import Empty, Queue
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -22,7 +22,6 @@ from helpers.errors import LessonError
 from helpers.key_files import KeyFiles, saved
 
 Click = Literal["SINGLE", "DOUBLE", "LONG"]
-Item = TypeVar("Item")
 PATIENCE = 5.0
 """Seconds: how long to wait for a connection, for an answer and, by default, for a message."""
 
@@ -153,7 +152,8 @@ class Inbox:
             Refused: the broker has closed the connection.
         """
         try:
-            arrived = self._connection.take(self._connection.messages, timeout)
+            connection = self._connection
+            arrived = connection.link.take(connection.client, connection.messages, timeout)
         except Empty:
             within = f" in {timeout:g} seconds" if self._connection.link.waits else ""
             raise LessonError(
@@ -221,13 +221,10 @@ class _Connection:
             raise self.refused("connect", str(problem)) from problem
         self.wait("connected", "connect")
 
-    def take(self, queue: "Queue[Item]", seconds: float) -> Item:
-        return self.link.take(self.client, queue, seconds)
-
     def wait(self, event: str, doing: str) -> None:
         """Wait for the broker's answer; raise :class:`Refused` if it is a no, or does not come."""
         try:
-            happened, reason = self.take(self._events, PATIENCE)
+            happened, reason = self.link.take(self.client, self._events, PATIENCE)
         except Empty:
             raise self.refused(doing, f"no answer in {PATIENCE:g} seconds") from None
         if happened != event:

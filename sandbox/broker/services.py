@@ -49,7 +49,7 @@ class ShadowService:
     def ask(
         self, account: str, region: str, asked: ShadowRequest, payload: bytes, client_id: str
     ) -> None:
-        """Respond a request, unless too many of this client's on this Thing wait for theirs.
+        """Answer a request, unless too many of this client's on this Thing wait for theirs.
 
         Args:
             account: Whose endpoint it came to.
