@@ -469,9 +469,14 @@ class TestFiles:
             (said,) = sandbox.log.lines
             assert "its 1 changes are lost" in said
 
+    @pytest.mark.parametrize("later", ["at a sweep", "with the next message"])
     def test_what_cannot_be_written_is_told_to_the_log_and_written_later(
-        self, sandbox, device, file, monkeypatch
+        self, sandbox, device, file, monkeypatch, later
     ):
+        with device.raw() as client:
+            client.connect("button", clean=False)
+            client.subscribe("news")
+        sandbox.services.sweep()
         journal = sandbox.store._journal
         real = type(journal).append
 
@@ -487,14 +492,20 @@ class TestFiles:
             for number in range(3):
                 publish(device, f"a/{number}", b"1", retain=True)
                 sandbox.services.sweep()
+            publish(device, "news", b"2")
         (said,) = sandbox.log.lines
         assert "cannot be written (No space left on device)" in said
-        sandbox.services.sweep()
-        sandbox.kill()
-        assert len(sandbox.endpoint.retained) == 3
-        publish(device, "b", b"1", retain=True)
+        if later == "at a sweep":
+            sandbox.services.sweep()
+            sandbox.kill()
+            assert len(sandbox.endpoint.retained) == 3
+        for _ in range(2):
+            publish(device, "b", b"1", retain=True)
         sandbox.kill()
         assert len(sandbox.endpoint.retained) == 4
+        with device.raw() as client:
+            assert client.connect("button", clean=False) == RESUMED
+            assert payloads(client) == [b"2"]  # and not twice
         assert len(sandbox.log.lines) == 1
 
     def test_what_the_file_says_is_plain(self, sandbox, device, file):

@@ -489,14 +489,15 @@ def test_two_notebooks_know_what_the_other_has_kept(here: Account, pressed: Devi
 
     client = connect()
     client.subscribe("news", 1)
+    client.publish("of a device", b"!", retain=True)
     here.link.close(client)
     env = os.environ | {"IOT_TUTORIAL_SANDBOX": "inside", "PYTHONPATH": os.pathsep.join(sys.path)}
     other = subprocess.run(
         [sys.executable, "-c", THEIRS], env=env, stdout=subprocess.PIPE, text=True, check=True
     )
-    assert other.stdout.split() == ["ours"]
+    assert other.stdout == "of a device ours\n"
     kept = data.list_retained_messages()["retainedTopics"]
-    assert [each["topic"] for each in kept] == ["ours", "theirs"]
+    assert [each["topic"] for each in kept] == ["of a device", "ours", "theirs"]
     here.link.close(connect())
     assert arrived == [b"while you were away"]
 

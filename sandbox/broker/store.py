@@ -84,6 +84,7 @@ class Store:
 
     def write(self) -> None:
         """Write the file anew, and end its journal; what cannot be written is told to the log."""
+        self._endpoints.unsaved.clear()  # what fails now is written whole later
         clock = time.time() - time.monotonic()
         content = json.dumps(
             {place: _held(endpoint, clock) for place, endpoint in self._endpoints.items()}
