@@ -349,7 +349,10 @@ def test_what_cannot_be_kept_has_not_happened(
             full.setattr(state, "save", Mock(side_effect=OSError(28, "no space")))
             with pytest.raises(ClientError, match="nothing is changed"):
                 data(aws).update_thing_shadow(thingName="my-lamp", payload='{"state": {}}')
+            undone = inside_sandbox()._registry.revision
             button.publish(lamp_inside, f"{CLASSIC}/update", {"state": {}, "clientToken": "mine"})
+            # What devices may do is read anew: the registry is an earlier one.
+            assert inside_sandbox()._registry.revision == undone + 1
         (refused,) = collect("update/rejected")
     message = {"code": 500, "message": "Internal service failure", "clientToken": "mine"}
     assert refused == message | {"timestamp": refused["timestamp"]}
