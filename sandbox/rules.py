@@ -21,7 +21,7 @@ from typing import Any, Final, NoReturn
 
 from sandbox.mqtt import limits
 from sandbox.mqtt.packets import RefusedError
-from sandbox.mqtt.reserved import service_subscribed_to
+from sandbox.mqtt.reserved import LIFECYCLE, service_subscribed_to
 from sandbox.mqtt.topics import check_filter
 from sandbox.shadows import same
 
@@ -262,7 +262,7 @@ class _Parser:
             raise SqlError(f"FROM {quoted}: {problem.reason}") from problem
         if source.startswith("$share/"):
             raise SqlError(f"FROM {quoted}: a rule has no shared subscription")
-        if service:
+        if service not in ("", LIFECYCLE):
             raise UnsupportedError(f"{service}, of which FROM {quoted} would tell")
         return source
 

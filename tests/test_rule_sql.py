@@ -337,6 +337,7 @@ def test_what_is_no_sql(sql: str) -> None:
         ("SELECT * FROM 'a' WHERE isUndefined(b)", "function isundefined()"),
         ("SELECT get_thing_shadow('a', 'b').state AS a FROM 'a'", "function get_thing_shadow()"),
         ("SELECT * FROM '$aws/things/+/jobs/notify'", "jobs"),
+        ("SELECT * FROM '$aws/events/thing/+/created'", "registry and job events"),
     ],
 )
 def test_what_is_not_here_is_named(sql: str, what: str) -> None:

@@ -341,3 +341,14 @@ def test_no_policy_is_asked_of_a_rules_message_but_its_listeners(sandbox: Memory
         client.connect("button")
         client.publish("in/a", b"{}")
         assert listener.read()[1] == b"\0\x05out/a{}"
+
+
+def test_a_rule_hears_of_lifecycle_events(sandbox: MemoryBroker) -> None:
+    source = "$aws/events/presence/connected/+"
+    add(sandbox, "r", f"SELECT eventType, clientId FROM '{source}'", "out/event")
+    with sandbox.registered().raw() as listener, sandbox.registered().raw() as client:
+        listener.connect("listener")
+        listener.subscribe("out/event", qos=0)
+        client.connect("lamp")
+        told = b'{"eventType": "connected", "clientId": "lamp"}'
+        assert listener.read()[1] == b"\0\x09out/event" + told
