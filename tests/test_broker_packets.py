@@ -35,7 +35,7 @@ message_properties = st.fixed_dictionaries(
         P.PAYLOAD_FORMAT: st.integers(0, 1),
         P.MESSAGE_EXPIRY: st.integers(0, 0xFFFFFFFF),
         P.CONTENT_TYPE: words,
-        P.RESPONSE_TOPIC: words,
+        P.RESPONSE_TOPIC: words.map(lambda text: text.translate({ord("+"): None, ord("#"): None})),
         P.CORRELATION_DATA: st.binary(max_size=40),
         P.USER_PROPERTY: st.lists(st.tuples(words, words), min_size=1, max_size=3),
     },
