@@ -25,6 +25,7 @@ QOS_2 = [
     (r"\[2\] == 2", "[2] == 1"),
     (r"\[2\], 2, ", "[2], 1, "),
     (r"qos = 2\b", "qos = 1"),
+    (r"for qos in range\(3\)", "for qos in (0, 1, 1)"),
     (r"1 in qoss and 2 in qoss", "1 in qoss"),
     (r"SubscribeOptions\(2, ", "SubscribeOptions(1, "),
 ]

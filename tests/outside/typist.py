@@ -60,13 +60,13 @@ def type_answers(
         text, since = text + printed, since + printed
         if not child.isalive() or child.flag_eof:
             break
-        asked = since[-300:]
-        answer = next((at_any[part] for part in at_any if part in asked), None)
-        if answer is None and left and left[0][0] in asked:
-            answer = left.pop(0)[1]
-        if answer is None:
-            problem = f"it asked {asked[-120:]!r}; foreseen was {left[:1]}"
+        known = left[:1] + list(at_any.items())
+        question, answer = max(known, key=lambda each: since.rfind(each[0]), default=("", ""))
+        if not known or question not in since:
+            problem = f"it asked {since[-120:]!r}; foreseen was {left[:1]}"
             break
+        if left and question == left[0][0]:
+            left.pop(0)
         text, since = f"{text}«{answer}»\n", ""
         child.sendline(answer)
     child.close(force=True)
