@@ -3,10 +3,12 @@
 Their sources are not ours to keep: `tests/outside/README.md` says how to get them.
 """
 
+import fnmatch
 import json
 import os
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -26,7 +28,7 @@ pytestmark = [
 ]
 
 EXPECTED = json.loads((ROOT / "tests" / "outside" / "expected.json").read_text())
-"""What does not pass, by suite, and why: AWS's page, or what the sandbox leaves out."""
+"""What does not pass, by suite, and why: AWS's page, or what is left out. `*` stands for more."""
 
 
 @pytest.mark.parametrize("suite", ["course", "examples", "samples", "moto_suite", "paho_suite"])
@@ -44,4 +46,6 @@ def test_what_does_not_pass_is_known(suite: str, tmp_path: Path) -> None:
     results = [json.loads(line) for line in ran.stdout.splitlines()]
     assert results, ran.stderr
     failed = {each["name"]: each["failed"] for each in results if not each["passed"]}
-    assert failed.keys() == EXPECTED[suite].keys(), failed
+    known = {name: fnmatch.filter(failed, name) for name in EXPECTED[suite]}
+    assert failed.keys() == set(chain(*known.values())), failed
+    assert all(known.values()), "this passes now: take it out"
