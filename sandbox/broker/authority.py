@@ -71,7 +71,13 @@ class Authority:
             )
 
     def check_connection(self) -> None:
-        """Raise RefusedError unless the connection may be, as certificate and policies are now."""
+        """Raise RefusedError unless the connection may be, as certificate and policies are now.
+
+        That a connection is cut when a policy no longer allows it, AWS does not document; it does
+        say that a change takes up to eight minutes to count, which a lesson cannot wait for.
+
+        Source: https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html
+        """
         self.check_certificate()
         self.check("iot:Connect", f"client/{self._client_id}")
 
