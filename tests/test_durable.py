@@ -957,7 +957,7 @@ def test_the_log_is_the_sandbox_s_own(tmp_path: Path) -> None:
         with socket.create_connection(("127.0.0.1", sandbox.mqtt_port)) as stranger:
             stranger.sendall(b"not TLS")
             stranger.recv(100)
-        assert "speaks MQTT over TLS only" in log_of(tmp_path)
+        assert "speaks TLS only" in log_of(tmp_path)
         assert (tmp_path / process.START_LOG).read_text() == ""
     finally:
         process.stop(tmp_path)
