@@ -260,8 +260,6 @@ class _Parser:
             service = service_subscribed_to(source)
         except RefusedError as problem:
             raise SqlError(f"FROM {quoted}: {problem.reason}") from problem
-        if source.startswith("$share/"):
-            raise SqlError(f"FROM {quoted}: a rule has no shared subscription")
         if service not in ("", LIFECYCLE):
             raise UnsupportedError(f"{service}, of which FROM {quoted} would tell")
         return source
