@@ -2,15 +2,20 @@
 
 import json
 import logging
+import os
 import re
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sandbox import process
 from sandbox.errors import SandboxError
 from sandbox.files import write_whole
+from sandbox.line import Sandbox
 
 TEACHERS_ACCOUNT = "123456789012"
 """The account of a sandbox without a class, so that what a teacher shows looks like the lesson."""
@@ -60,6 +65,45 @@ def write(file: Path, members: Iterable[Member]) -> None:
     """Write the list whole or not at all; only its owner can read it, and its owner stays."""
     listed = json.dumps([asdict(member) for member in members], indent=1)
     write_whole(file, listed.encode(), keep_owner=True)
+
+
+def start_with_members(
+    folder: Path, members: Path, **env: str
+) -> tuple["subprocess.Popen[str]", Sandbox]:
+    """Start a sandbox with an account for each member; it ends with this process at the latest.
+
+    Args:
+        folder: Where it keeps what it knows; it is there.
+        members: The list of them, see :func:`write`.
+        env: Variables of its environment, beside those of this process.
+
+    Returns:
+        The process, and where it answers.
+
+    Raises:
+        SandboxError: it did not start; the message ends with what it said.
+    """
+    command = [sys.executable, "-m", "sandbox", "--state-dir", str(folder)]
+    command += ["--members", str(members), "--owner", str(os.getpid())]
+    log = folder / process.START_LOG
+    with log.open("w") as said:
+        serving = subprocess.Popen(
+            command,
+            cwd=process.PROJECT,
+            env=os.environ | env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+            **process.apart(),
+        )
+    assert serving.stdout
+    with serving.stdout as line:
+        about = line.readline()
+    if not about:
+        serving.wait()  # then it has said all
+        raise process.not_started(log)
+    return serving, Sandbox(**json.loads(about))
 
 
 class Members:

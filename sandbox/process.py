@@ -267,46 +267,8 @@ def _is_gone(process: "psutil.Process", *, within: float) -> bool:
     return True
 
 
-def start_with_members(
-    folder: Path, members: Path, **env: str
-) -> tuple["subprocess.Popen[str]", Sandbox]:
-    """Start a sandbox with an account for each member; it ends with this process at the latest.
-
-    Args:
-        folder: Where it keeps what it knows; it is there.
-        members: The list of them, see :mod:`sandbox.accounts`.
-        env: Variables of its environment, beside those of this process.
-
-    Returns:
-        The process, and where it answers.
-
-    Raises:
-        SandboxError: it did not start; the message ends with what it said.
-    """
-    command = [sys.executable, "-m", "sandbox", "--state-dir", str(folder)]
-    command += ["--members", str(members), "--owner", str(os.getpid())]
-    log = folder / START_LOG
-    with log.open("w") as said:
-        process = subprocess.Popen(
-            command,
-            cwd=PROJECT,
-            env=os.environ | env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=said,
-            text=True,
-            **apart(),
-        )
-    assert process.stdout
-    with process.stdout as line:
-        about = line.readline()
-    if not about:
-        process.wait()  # then it has said all
-        raise _not_started(log)
-    return process, Sandbox(**json.loads(about))
-
-
-def _not_started(log: Path) -> SandboxError:
+def not_started(log: Path) -> SandboxError:
+    """Return the error that a sandbox did not start, with the end of what it wrote to *log*."""
     return SandboxError(f"The sandbox did not start: {last_words(log)} (all of it: {log})")
 
 
@@ -335,4 +297,4 @@ def _start(folder: Path, owner: int | None) -> Sandbox:
             ended, give_up = True, time.monotonic() + _HEALING_TAKES_AT_MOST
         time.sleep(0.05)
     process.kill()
-    raise _not_started(log)
+    raise not_started(log)

@@ -82,7 +82,7 @@ class _Accounts:
         self._plugin = accounts.create("pytest", [], teacher=True)
         self._newest = self._plugin
         accounts.write(self._members, [self._plugin])
-        self._process, self._here = process.start_with_members(folder, self._members)
+        self._process, self._here = accounts.start_with_members(folder, self._members)
 
     def __enter__(self) -> Self:
         return self

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.account import Account, join
-from sandbox import accounts, process
+from sandbox import accounts
 from sandbox.accounts import Member
 
 
@@ -42,5 +42,5 @@ def start(folder: Path) -> ClassSandbox:
     """Start a class's sandbox in *folder*, with nobody in the class yet."""
     file = folder / "members.json"
     accounts.write(file, [])
-    serving, here = process.start_with_members(folder, file)
+    serving, here = accounts.start_with_members(folder, file)
     return ClassSandbox(here.endpoint_url, file, serving)

@@ -13,8 +13,9 @@ from pathlib import Path
 from types import TracebackType
 
 from helpers.errors import LessonError
+from sandbox.accounts import start_with_members
 from sandbox.errors import SandboxError
-from sandbox.process import PROJECT, last_words, start_with_members
+from sandbox.process import PROJECT, last_words
 from workshop import processes
 from workshop.plan import Plan
 from workshop.processes import MARK
