@@ -49,8 +49,13 @@ _PAGE: dict[str, Any] = {
 _OVERRIDES: dict[str, dict[str, Any]] = {
     # All cells in the page, so that the browser's own search finds them.
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
-    # Seconds: what is typed and not run is kept soon, too.
-    "@jupyterlab/docmanager-extension:plugin": {"autosaveInterval": 10},
+    "@jupyterlab/docmanager-extension:plugin": {
+        # Seconds: what is typed and not run is kept soon, too.
+        "autosaveInterval": 10,
+        # Milliseconds: on a busy machine two saves of one page can overlap; the second must not
+        # ask the learner whether somebody else has changed the file.
+        "lastModifiedCheckMargin": 5000,
+    },
 }
 _LONG_AGO = 1_790_000_000
 """2026-09: a date for files where git does not say one."""
