@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import json
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -329,6 +330,16 @@ def test_sources_are_there_for_the_lesson_alone(site_folder: Path) -> None:
     python = {name.split("/")[0] for name in found if name.endswith(".py")}
     assert python == {*packages.PROJECT, "iot_start.py"}
     assert "helpers/thing.py" in found
+
+
+@pytest.mark.long
+def test_the_same_sources_make_the_same_memory(site_folder: Path, tmp_path: Path) -> None:
+    """All else in the site is copied or compiled; this is what a Python has run to make."""
+    again = tmp_path / "python"
+    shutil.copytree(runtime.PARTS / "python", again)
+    subprocess.run(["node", runtime.HERE / "prepare.mjs", again, "memory"], check=True)
+    made = (again / "memory.zst").read_bytes()
+    assert made == (site_folder / "static/pyodide/memory.zst").read_bytes()
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(

@@ -3,11 +3,24 @@
  * `node prepare.mjs FOLDER`, where FOLDER holds pyodide/ (as in the site), source/ and later/, and gets
  * compiled/, compiled-later/, memory.bin and imported.json.
  */
+import crypto from 'node:crypto';
 import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const [folder, copied] = [path.resolve(process.argv[2]), process.argv[3] === 'memory'];
+
+// A clock and a chance that are the same each time: one commit makes one site. A page draws its own.
+const BEGIN = Date.UTC(2026, 8, 21);
+let [now, drawn] = [BEGIN, 1];
+Date.now = () => ++now;
+performance.now = () => ++now - BEGIN;
+crypto.randomFillSync = bytes => {
+  for (let at = 0; at < bytes.length; at++) bytes[at] = (drawn = Math.imul(drawn, 69069) + 1) >>> 24;
+  return bytes;
+};
+syncBuiltinESMExports();
 process.argv.splice(1, Infinity, 'python');  // where this was built is nobody's business
 const at = (...names) => path.join(folder, ...names);
 const from = name => import(pathToFileURL(at('pyodide', name)).href);
