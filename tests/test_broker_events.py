@@ -264,7 +264,7 @@ def test_how_many_clients_are_counted_is_bounded(sandbox, monkeypatch):
     for number in range(10):
         with device.raw() as client:
             client.connect(f"passing-{number}")
-    assert len(sandbox.services.endpoints.of(ACCOUNT, REGION)._connections) == 3
+    assert len(sandbox.services.endpoints.of(ACCOUNT, REGION).presence._connections) == 3
 
 
 class TestStrict:
@@ -317,7 +317,7 @@ class TestStrict:
             with device.raw() as client:
                 client.connect(f"passing-{number}")
             strict.wait(1)
-        assert len(strict.services.endpoints.of(ACCOUNT, REGION)._connects) <= 2
+        assert len(strict.services.endpoints.of(ACCOUNT, REGION).presence._connects) <= 2
 
 
 def test_it_is_not_strict_unless_it_is_asked_to_be(sandbox):

@@ -289,7 +289,7 @@ class Client:
             self._endpoint.send_first(self.session, subscription, known=known)
         if granted:
             topics = [subscription.filter for subscription, _ in granted]
-            self._endpoint.tell(self.session, "subscriptions/subscribed", topics=topics)
+            self._endpoint.presence.tell(self.session, "subscriptions/subscribed", topics=topics)
 
     def _refusal_of(self, topic_filter: str) -> RefusedError | None:
         try:
@@ -314,7 +314,7 @@ class Client:
         self.send(encoder.unsuback(self.version, packet.packet_id, codes))
         ended = [each for each, known in zip(packet.filters, removed, strict=True) if known]
         if ended:
-            self._endpoint.tell(self.session, "subscriptions/unsubscribed", topics=ended)
+            self._endpoint.presence.tell(self.session, "subscriptions/unsubscribed", topics=ended)
 
     def _disconnect(self, packet: Disconnect) -> None:
         if packet.reason != ReasonCode.DISCONNECT_WITH_WILL:

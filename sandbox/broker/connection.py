@@ -218,11 +218,11 @@ class Connection:
         except RefusedError as error:
             if error.verdict != "REFUSED":  # a policy's
                 who = packet.client_id, principal.principal_id, self._thing_name()
-                endpoint.tell_of_failure(*who, address)
+                endpoint.presence.tell_failed(*who, address)
             raise
         self._client_id = packet.client_id
         if services.strict:
-            endpoint.check_rate(packet.client_id)
+            endpoint.presence.check_rate(packet.client_id)
         session, present = endpoint.open_session(
             packet.client_id, principal.principal_id, packet.version, clean=packet.clean_start
         )

@@ -1,17 +1,15 @@
 """Who gets which message: an account's broker in one Region."""
 
-import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
+from sandbox.broker.presence import Presence
 from sandbox.broker.services import ShadowService
 from sandbox.broker.sessions import Group, Session, Subscriber, Unsaved
 from sandbox.mqtt import limits
 from sandbox.mqtt.packets import (
-    V5,
     Property,
     Publish,
     ReasonCode,
@@ -55,6 +53,7 @@ class Endpoint:
         """By topic."""
         self.groups: dict[str, Group] = {}
         """By the filter of their subscription, as a client writes it: ``$share/…``."""
+        self.presence = Presence(self.publish)
         self._place = place
         self._unsaved = unsaved
         self._connected: dict[str, Subscriber] = {}
@@ -66,30 +65,6 @@ class Endpoint:
         self._routes: Tree[Session, Subscription] = Tree()
         self._shared: Tree[Group, None] = Tree()
         self._retained_bytes = 0
-        self._connections: dict[str, tuple[int, float]] = {}
-        """By client id: how many it has had, and until when they count."""
-        self._connects: dict[str, float] = {}
-        """By client id: when a CONNECT was last taken."""
-
-    def check_rate(self, client_id: str) -> None:
-        """Raise RefusedError if the client id has connected within the last second.
-
-        AWS does not say whether a CONNECT that it refuses counts too: here it does not.
-
-        Source: https://docs.aws.amazon.com/general/latest/gr/iot-core.html#message-broker-limits
-        """
-        now = time.monotonic()
-        if len(self._connects) >= limits.CONNECTIONS:
-            self._connects = {each: when for each, when in self._connects.items() if when > now - 1}
-        if self._connects.get(client_id, 0.0) > now - 1:
-            raise RefusedError(
-                ReasonCode.QUOTA_EXCEEDED,
-                "this sandbox is strict: as AWS IoT, it takes one CONNECT a second from a client "
-                "id; wait a second",
-                action="iot:Connect",
-                problem="CONNECT RATE",
-            )
-        self._connects[client_id] = now
 
     def open_session(
         self, client_id: str, certificate_id: str, version: int, *, clean: bool
@@ -159,23 +134,13 @@ class Endpoint:
 
     def attach(self, session: Session, subscriber: Subscriber) -> None:
         """Connect a client with its session; a will that waited for its return is dropped."""
-        now, client_id = time.monotonic(), session.client_id
-        count, until = self._connections.pop(client_id, (0, 0.0))
-        session.connection_number = count if until > now else 0
-        if len(self._connections) >= limits.SESSIONS:
-            del self._connections[next(iter(self._connections))]
-        self._connections[client_id] = session.connection_number + 1, float("inf")
-        self._connected[client_id] = subscriber
+        self.presence.count_in(session)
+        self._connected[session.client_id] = subscriber
         self._wills.pop(session.key, None)
         session.attach(subscriber)
         for topic_filter in filter(share_name, session.subscriptions):
             self.groups[topic_filter].send_waiting()
-        self.tell(
-            session,
-            "presence/connected",
-            ipAddress=subscriber.address,
-            versionNumber=session.connection_number,
-        )
+        self.presence.tell_connected(session, subscriber.address)
 
     def detach(self, session: Session, reason: str) -> None:
         """Part a client from its session, which ends now unless it outlives the connection.
@@ -185,61 +150,11 @@ class Endpoint:
             reason: Why, as lifecycle events have it.
         """
         del self._connected[session.client_id]
-        lasts = max(session.expiry_seconds, limits.SESSION_SECONDS)
-        self._connections[session.client_id] = (
-            session.connection_number + 1,
-            time.monotonic() + lasts,
-        )
+        self.presence.count_out(session)
         session.detach()
         if not session.expiry_seconds:
             self.end_session(session)
-        self.tell(
-            session,
-            "presence/disconnected",
-            clientInitiatedDisconnect=reason == "CLIENT_INITIATED_DISCONNECT",
-            disconnectReason=reason,
-            versionNumber=session.connection_number,
-        )
-
-    def tell(self, session: Session, event: str, **more: Any) -> None:
-        """Publish a lifecycle event of a client.
-
-        AWS says that such an event may come twice, or out of order, and not with which QoS: here
-        with 1, at least once.
-
-        Args:
-            session: The client's.
-            event: ``presence/connected`` and the like: a part of the topic.
-            more: What the event has beside what each of them has.
-
-        Source: https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html
-        """
-        client_id = session.client_id
-        if "#" in client_id or "+" in client_id:
-            return
-        said = {
-            "clientId": client_id,
-            **({"thingName": session.thing_name} if session.thing_name else {}),
-            "timestamp": int(time.time() * 1000),
-            "eventType": event.partition("/")[2],
-            "sessionIdentifier": session.identifier,
-            "principalIdentifier": session.certificate_id,
-            **more,
-        }
-        self.publish(Publish(f"$aws/events/{event}/{client_id}", json.dumps(said).encode(), 1))
-
-    def tell_of_failure(
-        self, client_id: str, certificate_id: str, thing_name: str, address: str
-    ) -> None:
-        """Publish the lifecycle event that a client was not authorized to connect."""
-        nobody = Session(client_id, certificate_id, V5, self._place, self._unsaved)
-        nobody.thing_name = thing_name
-        self.tell(
-            nobody,
-            "presence/connect_failed",
-            connectFailureReason="AUTHORIZATION_FAILED",
-            ipAddress=address,
-        )
+        self.presence.tell_disconnected(session, reason)
 
     def disconnect(
         self, client_id: str, *, clean_session: bool = False, prevent_will: bool = False
