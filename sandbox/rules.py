@@ -2,48 +2,43 @@
 
 What AWS documents is here as far as it takes few lines: ``SELECT`` of ``*``, of fields, and of
 expressions with ``AS``; ``FROM``; ``WHERE``; the operators but ``IN``; a few functions. The rest is
-refused by name. Decimals are reckoned with AWS's 34 digits, and leave with double precision.
+refused by name. What values, operators and functions do is in ``rule_values.py``.
 
-Sources: https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-reference.html
-https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-operators.html
-https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-functions.html
-https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-data-types.html
+Source: https://docs.aws.amazon.com/iot/latest/developerguide/iot-sql-reference.html
 """
 
 import json
-import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Context, Decimal
 from functools import lru_cache, partial
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
-from sandbox.mqtt import limits
 from sandbox.mqtt.packets import RefusedError
 from sandbox.mqtt.reserved import LIFECYCLE, service_subscribed_to
 from sandbox.mqtt.topics import check_filter
-from sandbox.shadows import same
+from sandbox.rule_values import (
+    ANDS,
+    COMPARISONS,
+    FUNCTIONS,
+    FUNCTIONS_ELSEWHERE,
+    ORS,
+    PRODUCTS,
+    SUMS,
+    UNDEFINED,
+    Expression,
+    RuleError,
+    Scope,
+    as_json,
+    as_text,
+    decimal,
+    negated,
+)
 
 VERSIONS = ("2015-10-08", "2016-03-23")
 """Of AWS IoT's SQL. The first is what a rule has that names none."""
-UNDEFINED: Final[Any] = object()
-"""AWS's name for no value: of a field that is not there, or an operation that cannot be done."""
 NESTING = 20
 """Parentheses and calls within each other. AWS documents no number."""
-_DIGITS = 34
-_REACH = 999
-"""The largest exponent of ten that AWS allows."""
-_DECIMALS = Context(prec=_DIGITS, Emin=-_REACH, Emax=_REACH)
-_FUNCTIONS_ELSEWHERE = (
-    "abs acos asin atan atan2 aws_lambda bitand bitnot bitor bitxor cast ceil chr concat cos cosh "
-    "decode encode endswith exp floor get get_dynamodb get_mqtt_property get_or_default "
-    "get_registry_data get_secret get_thing_shadow get_user_properties indexof isnull isundefined "
-    "length ln log lpad ltrim machinelearning_predict md2 md5 mod nanvl newuuid numbytes "
-    "parse_time power principal rand regexp_matches regexp_replace regexp_substr remainder replace "
-    "round rpad rtrim sha1 sha224 sha256 sha384 sha512 sign sin sinh sourceip sql_version sqrt "
-    "startswith substring tan tanh time_to_epoch traceid transform trim trunc"
-)
 _KEYWORDS = {"AND", "AS", "CASE", "FROM", "IN", "NOT", "OR", "SELECT", "SET", "WHERE"}
 _LITERALS = {"TRUE": True, "FALSE": False, "NULL": None}
 _TOKEN = re.compile(
@@ -51,7 +46,6 @@ _TOKEN = re.compile(
     r"""|(?P<word>[a-z_]\w*)|(?P<sign><>|<=|>=|[-+*/%=<>(),.:@{}\[\]])""",
     re.ASCII | re.IGNORECASE,
 )
-_NUMBER = re.compile(r"-?\d+(\.\d+)?(e-?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 class SqlError(Exception):
@@ -62,28 +56,6 @@ class UnsupportedError(Exception):
     """AWS IoT's SQL has this, and the sandbox has not."""
 
 
-class RuleError(Exception):
-    """A rule cannot be applied to a message."""
-
-
-@dataclass(frozen=True)
-class Scope:
-    """A message that a rule is applied to, and what its functions tell of it."""
-
-    topic: str
-    payload: bytes
-    document: Any
-    """What the payload says as JSON; :data:`UNDEFINED` where it is none."""
-    client_id: str
-    """Who has published it by MQTT; empty where nobody has."""
-    account: str
-    milliseconds: int
-    """Since 1970."""
-
-
-Expression = Callable[[Scope], Any]
-
-
 def document(payload: bytes, version: str) -> Any:
     """Read a payload as a rule of an SQL version reads it; :data:`UNDEFINED` is no JSON.
 
@@ -91,7 +63,9 @@ def document(payload: bytes, version: str) -> Any:
     """
     try:
         return json.loads(
-            payload.decode(), parse_float=partial(_decimal, version), parse_constant=_no_constant
+            payload.decode(),
+            parse_float=partial(decimal, whole=version != VERSIONS[0]),
+            parse_constant=_no_constant,
         )
     except (ValueError, RecursionError):
         return UNDEFINED
@@ -121,7 +95,7 @@ class Statement:
             return None
         if self.items == (("*", None),):
             found = scope.document
-            return scope.payload if found is UNDEFINED else _written(found)
+            return scope.payload if found is UNDEFINED else as_json(found)
         selected: dict[str, Any] = {}
         for name, expression in self.items:
             if expression:
@@ -130,7 +104,7 @@ class Statement:
                 selected |= scope.document
             else:
                 raise RuleError("* beside other items takes an object of JSON, and this is none")
-        return _written({name: each for name, each in selected.items() if each is not UNDEFINED})
+        return as_json({name: each for name, each in selected.items() if each is not UNDEFINED})
 
 
 @dataclass(frozen=True)
@@ -149,7 +123,7 @@ class Template:
 
         Source: https://docs.aws.amazon.com/iot/latest/developerguide/iot-substitution-templates.html
         """
-        found = (each if isinstance(each, str) else _text(each(scope)) for each in self.parts)
+        found = (each if isinstance(each, str) else as_text(each(scope)) for each in self.parts)
         return "".join("" if each is UNDEFINED else each for each in found)
 
 
@@ -188,7 +162,7 @@ class _Parser:
     """Reads one text, from left to right: a method for each level of precedence."""
 
     def __init__(self, text: str, version: str) -> None:
-        self._version = version
+        self._whole = version != VERSIONS[0]
         self._text = text
         self._tokens: list[tuple[str, str]] = []
         self._at = 0
@@ -268,7 +242,7 @@ class _Parser:
         self._nesting += 1
         if self._nesting > NESTING:
             raise SqlError(f"It is nested more than {NESTING} levels deep: {self._text}")
-        found = self._chain(partial(self._chain, self._negation, {"AND": _and}), {"OR": _or})
+        found = self._chain(partial(self._chain, self._negation, ANDS), ORS)
         self._nesting -= 1
         return found
 
@@ -276,26 +250,26 @@ class _Parser:
         count = 0
         while self._take("NOT"):
             count += 1
-        return _repeated(_not, count, self._comparison())
+        return _repeated(negated, count, self._comparison())
 
     def _comparison(self) -> Expression:
-        sums = partial(self._chain, self._product, _SUMS)
-        found = self._chain(sums, _COMPARISONS)
+        sums = partial(self._chain, self._product, SUMS)
+        found = self._chain(sums, COMPARISONS)
         if self._next_is("IN"):
             raise UnsupportedError("SQL's operator IN")
         return found
 
     def _product(self) -> Expression:
-        return self._chain(self._signed, _PRODUCTS)
+        return self._chain(self._signed, PRODUCTS)
 
     def _signed(self) -> Expression:
         count = 0
         while self._take("-"):
             count += 1
-        return _repeated(partial(_SUMS["-"], 0), count, self._operand())
+        return _repeated(partial(SUMS["-"], 0), count, self._operand())
 
     def _chain(
-        self, inner: Callable[[], Expression], operators: dict[str, Callable[[Any, Any], Any]]
+        self, inner: Callable[[], Expression], operators: Mapping[str, Callable[[Any, Any], Any]]
     ) -> Expression:
         first, rest = inner(), []
         while self._at < len(self._tokens) and (sign := self._peek()) in operators:
@@ -336,7 +310,7 @@ class _Parser:
 
     def _literal(self, text: str) -> Any:
         try:
-            return int(text) if text.isdecimal() else _decimal(self._version, text)
+            return int(text) if text.isdecimal() else decimal(text, whole=self._whole)
         except ValueError as problem:
             raise SqlError(f"{text} is no number that AWS IoT knows") from problem
 
@@ -355,16 +329,16 @@ class _Parser:
         return partial(_field, path)
 
     def _call(self, name: str) -> Expression:
-        if name in _FUNCTIONS_ELSEWHERE.split():
+        if name in FUNCTIONS_ELSEWHERE.split():
             raise UnsupportedError(f"SQL's function {name}()")
-        if name not in _FUNCTIONS:
+        if name not in FUNCTIONS:
             raise SqlError(f"AWS IoT has no function {name}(): {self._text}")
         arguments: list[Expression] = []
         while not self._take(")"):
             if arguments:
                 self._expect(",")
             arguments.append(self._expression())
-        numbers, function = _FUNCTIONS[name]
+        numbers, function = FUNCTIONS[name]
         if len(arguments) not in numbers:
             return _constant(UNDEFINED)
         return lambda scope: function(scope, *(each(scope) for each in arguments))
@@ -428,149 +402,5 @@ def _field(path: list[str], scope: Scope) -> Any:
     return found
 
 
-def _decimal(version: str, text: str) -> Decimal | int:
-    value = _in_range(text)
-    if value is None:
-        raise ValueError(f"{text} is out of range")
-    whole = version != VERSIONS[0] and value.adjusted() < _DIGITS
-    return int(value) if whole and value == value.to_integral_value() else value
-
-
-def _in_range(text: str) -> Decimal | None:
-    try:
-        value = Decimal(text)
-    except ArithmeticError:  # an exponent beyond those that the library has
-        return None
-    return None if value and abs(value.adjusted()) > _REACH else value
-
-
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
-
-
-def _written(value: Any) -> bytes:
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
-    except (ValueError, RecursionError) as problem:
-        raise RuleError(f"what it selects cannot be written as JSON: {problem}") from problem
-    return text.encode(errors="backslashreplace")  # half a pair of surrogates: \udc00, as in JSON
-
-
-def _plain(value: Decimal) -> int | float:
-    # Such as 5 of '7' - '2': a decimal without a point.
-    exponent = value.as_tuple().exponent
-    return int(value) if isinstance(exponent, int) and 0 <= exponent < _DIGITS else float(value)
-
-
-def _text(value: Any) -> Any:
-    """Convert a value to a text, or to UNDEFINED."""
-    if value is UNDEFINED or value is None:
-        return UNDEFINED
-    if isinstance(value, bool):
-        return str(value).lower()
-    return _written(value).decode() if isinstance(value, list | dict) else str(value)
-
-
-def _number(value: Any) -> Any:
-    """Convert a value to a number, or to UNDEFINED."""
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
-        value = _in_range(value)
-    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
-    return value if is_number else UNDEFINED
-
-
-def _boolean(value: Any) -> Any:
-    """Convert a value to a Boolean, or to UNDEFINED."""
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    return value if isinstance(value, bool) else UNDEFINED
-
-
-def _both(
-    convert: Callable[[Any], Any], apply: Callable[[Any, Any], Any], left: Any, right: Any
-) -> Any:
-    """Apply an operator to two converted values; without both of them there is no result."""
-    left, right = convert(left), convert(right)
-    return UNDEFINED if left is UNDEFINED or right is UNDEFINED else apply(left, right)
-
-
-def _not(value: Any) -> Any:
-    truth = _boolean(value)
-    return UNDEFINED if truth is UNDEFINED else not truth
-
-
-def _joined(left: Any, right: Any) -> Any:
-    if not isinstance(left, str) and not isinstance(right, str):
-        return _added(left, right)
-    joined = _both(_text, operator.add, left, right)
-    if joined is not UNDEFINED and len(joined) > limits.PAYLOAD_BYTES:
-        raise RuleError("it makes a text that is longer than a message")
-    return joined
-
-
-def _reckoned(
-    whole: Callable[[int, int], int], decimal: Callable[[Any, Any], Decimal], left: Any, right: Any
-) -> Any:
-    try:
-        if isinstance(left, int) and isinstance(right, int):
-            result = whole(left, right)
-            return result if abs(result) < 10**_DIGITS else UNDEFINED
-        return decimal(left, right)
-    except ArithmeticError:  # AWS does not say what comes of a division by zero
-        return UNDEFINED
-
-
-def _quotient(left: int, right: int) -> int:
-    # Towards zero, and so is the remainder: AWS does not say how.
-    quotient = abs(left) // abs(right)
-    return quotient if (left < 0) == (right < 0) else -quotient
-
-
-def _remainder(left: int, right: int) -> int:
-    return left - right * _quotient(left, right)
-
-
-def _arithmetic(
-    whole: Callable[[int, int], int], decimal: Callable[[Any, Any], Decimal]
-) -> Callable[[Any, Any], Any]:
-    return partial(_both, _number, partial(_reckoned, whole, decimal))
-
-
-def _level(scope: Scope, number: Any = UNDEFINED) -> Any:
-    number = _number(number)
-    levels = scope.topic.split("/")
-    there = number is not UNDEFINED and 1 <= number <= len(levels)
-    return levels[int(number) - 1] if there else UNDEFINED
-
-
-def _cased(change: Callable[[str], str], _: Scope, value: Any) -> Any:
-    text = _text(value)
-    return UNDEFINED if text is UNDEFINED else change(text)
-
-
-_added = _arithmetic(operator.add, _DECIMALS.add)
-_and = partial(_both, _boolean, lambda left, right: left and right)
-_or = partial(_both, _boolean, lambda left, right: left or right)
-_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
-    "=": partial(_both, lambda value: value, same),
-    "<>": partial(_both, lambda value: value, lambda left, right: not same(left, right)),
-    "<": partial(_both, _number, operator.lt),
-    "<=": partial(_both, _number, operator.le),
-    ">": partial(_both, _number, operator.gt),
-    ">=": partial(_both, _number, operator.ge),
-}
-_SUMS = {"+": _joined, "-": _arithmetic(operator.sub, _DECIMALS.subtract)}
-_PRODUCTS = {
-    "*": _arithmetic(operator.mul, _DECIMALS.multiply),
-    "/": _arithmetic(_quotient, _DECIMALS.divide),
-    "%": _arithmetic(_remainder, _DECIMALS.remainder),
-}
-_FUNCTIONS: dict[str, tuple[tuple[int, ...], Callable[..., Any]]] = {
-    "accountid": ((0,), lambda scope: scope.account),
-    "clientid": ((0,), lambda scope: scope.client_id or "n/a"),
-    "lower": ((1,), partial(_cased, str.lower)),
-    "timestamp": ((0,), lambda scope: scope.milliseconds),
-    "topic": ((0, 1), lambda scope, *number: _level(scope, *number) if number else scope.topic),
-    "upper": ((1,), partial(_cased, str.upper)),
-}
-"""How many arguments each takes, and what it does."""

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from sandbox import rules
 from sandbox.mqtt import limits
-from sandbox.rules import NESTING, RuleError, Scope, SqlError, UnsupportedError
+from sandbox.rule_values import UNDEFINED, RuleError, Scope
+from sandbox.rules import NESTING, SqlError, UnsupportedError
 
 OLD, NEW = rules.VERSIONS
 RED = b'{"color": "red", "temperature": 50}'
@@ -220,7 +221,7 @@ def test_a_payload_that_is_no_json() -> None:
 
 @pytest.mark.parametrize("payload", [b"", b"NaN", b'{"a": 1e1000}', b"[" * 100_000, b"\xff"])
 def test_what_is_no_json(payload: bytes) -> None:
-    assert rules.document(payload, NEW) is rules.UNDEFINED
+    assert rules.document(payload, NEW) is UNDEFINED
 
 
 @pytest.mark.parametrize("payload", [b"80", b"[1, 2]", b'"text"', b"null"])

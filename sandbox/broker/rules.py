@@ -24,7 +24,7 @@ from sandbox.mqtt.packets import NO_PROPERTIES, Publish, ReasonCode, RefusedErro
 from sandbox.mqtt.reserved import rule_called
 from sandbox.mqtt.topics import Tree
 from sandbox.registry import Registry
-from sandbox.rules import RuleError, Scope
+from sandbox.rule_values import RuleError, Scope
 
 
 @dataclass
