@@ -7,12 +7,14 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 from unittest.mock import patch
 
+import pytest
 from broker_wire import RawClient, WireClient, client_context
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -23,6 +25,7 @@ from moto.iot.models import iot_backends
 import iot_policy
 from helpers import policy
 from sandbox.broker.connection import Services
+from sandbox.broker.endpoint import Endpoint
 from sandbox.broker.link import LinkHandler, Peer
 from sandbox.broker.memory import MemoryLink
 from sandbox.broker.server import Broker
@@ -285,6 +288,26 @@ class MemoryBroker(_Desk):
         return Device(certificate_id, target, raw)
 
 
+@pytest.fixture
+def sandbox() -> Iterator[MemoryBroker]:
+    """A broker in memory, for tests whose subject is no socket or TLS."""
+    with MemoryBroker() as running:
+        yield running
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Sandbox]:
+    """A broker on ports of its own."""
+    with Sandbox(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def endpoint(sandbox: MemoryBroker) -> Endpoint:
+    """Of the account whose devices the tests connect."""
+    return sandbox.services.endpoints.of(ACCOUNT, REGION)
+
+
 class _Log(logging.Handler):
     """Keeps what any logger logs at INFO and above."""
 
@@ -321,6 +344,21 @@ def self_signed() -> tuple[str, str]:
         serialization.NoEncryption(),
     )
     return made.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
+
+
+def press_with_sdk3(connection: Any) -> None:
+    """Connect with AWS's device SDK in MQTT 3, press a button, hear of it, and leave."""
+    from awscrt.mqtt import QoS  # here, for it is large and few tests need it
+
+    topic, arrived = "iotbutton/G030JF055364XVRB", Future[bytes]()
+    assert connection.connect().result(10) == {"session_present": False}
+    done, _ = connection.subscribe(
+        topic, QoS.AT_LEAST_ONCE, lambda topic, payload, **_: arrived.set_result(payload)
+    )
+    assert done.result(10)["qos"] == QoS.AT_LEAST_ONCE
+    connection.publish(topic, b"pressed", QoS.AT_LEAST_ONCE)[0].result(10)
+    assert arrived.result(10) == b"pressed"
+    connection.disconnect().result(10)
 
 
 def eventually(condition: Callable[[], object], *, within: float = 5.0) -> bool:

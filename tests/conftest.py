@@ -15,7 +15,10 @@ from hypothesis import settings
 from helpers.account import Account, connect
 from sandbox import process
 
-pytest_plugins = ["split"]  # longest modules first, and a table of seconds at the end
+pytest_plugins = [
+    "split",  # longest modules first, and a table of seconds at the end
+    "broker_support",  # brokers
+]
 
 
 def pytest_configure(config: pytest.Config) -> None:

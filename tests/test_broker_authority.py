@@ -1,7 +1,7 @@
 """What AWS IoT refuses whatever the policies say, word for word, and what policies can ask."""
 
 import pytest
-from broker_support import MemoryBroker, arn
+from broker_support import arn
 from broker_wire import encode_subscribe
 
 from iot_policy import document, statement
@@ -12,12 +12,6 @@ from sandbox.mqtt.packets import V5, V311, Property, Publish, Subscribe, Subscri
 P = Property
 WELCOME = (0x20, b"\0\0")
 CONNECT = statement("iot:Connect", "*")
-
-
-@pytest.fixture
-def sandbox():
-    with MemoryBroker() as broker:
-        yield broker
 
 
 CONNECTS = [

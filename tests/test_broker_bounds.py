@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from broker_support import ACCOUNT, ANYTHING, REGION, MemoryBroker, arn
+from broker_support import ACCOUNT, ANYTHING, REGION, arn
 from broker_wire import PUBACK, PUBLISH, encode_publish, encode_subscribe
 
 from iot_policy import document, statement
@@ -14,17 +14,6 @@ P = Property
 WELCOME, RESUMED = (0x20, b"\0\0"), (0x20, b"\x01\0")
 PING, PONG = b"\xc0\0", (0xD0, b"")
 CONNECT = statement("iot:Connect", "*")
-
-
-@pytest.fixture
-def sandbox():
-    with MemoryBroker() as broker:
-        yield broker
-
-
-@pytest.fixture
-def endpoint(sandbox):
-    return sandbox.services.endpoints.of(ACCOUNT, REGION)
 
 
 def quiet(client) -> bool:

@@ -10,7 +10,7 @@ import paho.mqtt.client as paho
 import pytest
 from awscrt import mqtt, mqtt5
 from awsiot import mqtt5_client_builder, mqtt_connection_builder
-from broker_support import Sandbox, arn, eventually
+from broker_support import Sandbox, arn, eventually, press_with_sdk3
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from iot_policy import document, statement
@@ -107,17 +107,7 @@ def sdk3(device, client_id: str = "button", host: str = "localhost") -> mqtt.Con
 
 
 def test_the_device_sdk_in_mqtt_3(sandbox, device):
-    arrived: Future = Future()
-    connection = sdk3(device)
-    assert connection.connect().result(WAIT) == {"session_present": False}
-    done, _ = connection.subscribe(
-        TOPIC, mqtt.QoS.AT_LEAST_ONCE, lambda topic, payload, **_: arrived.set_result(payload)
-    )
-    assert done.result(WAIT)["qos"] == mqtt.QoS.AT_LEAST_ONCE
-    done, _ = connection.publish(TOPIC, PRESS, mqtt.QoS.AT_LEAST_ONCE)
-    done.result(WAIT)
-    assert arrived.result(WAIT) == PRESS
-    connection.disconnect().result(WAIT)
+    press_with_sdk3(sdk3(device))
     assert not sandbox.log.lines
 
 

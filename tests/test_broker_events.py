@@ -13,12 +13,6 @@ from sandbox.registry import exclusive_things
 PING, PONG = b"\xc0\0", (0xD0, b"")
 
 
-@pytest.fixture
-def sandbox():
-    with MemoryBroker() as broker:
-        yield broker
-
-
 class Listener:
     """Listens to lifecycle events, as a policy lets it."""
 

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from broker_support import ACCOUNT, ANYTHING, REGION, MemoryBroker, Sandbox, arn, eventually
+from broker_support import ACCOUNT, ANYTHING, REGION, Sandbox, arn, eventually
 from broker_wire import PUBACK, PUBLISH
 
 from helpers import policy
@@ -16,18 +16,6 @@ from sandbox.registry import exclusive_things
 P = Property
 CONNECT = statement("iot:Connect", "*")
 SERIAL = "G030JF055364XVRB"
-
-
-@pytest.fixture
-def sandbox():
-    with MemoryBroker() as broker:
-        yield broker
-
-
-@pytest.fixture
-def served(tmp_path):
-    with Sandbox(tmp_path) as running:
-        yield running
 
 
 def test_connect_denied_is_a_hang_up_in_mqtt_3(sandbox):

@@ -1,7 +1,7 @@
 """The topics that AWS IoT keeps for itself: refused as AWS refuses them, or not without a word."""
 
 import pytest
-from broker_support import ACCOUNT, REGION, MemoryBroker, Sandbox, arn
+from broker_support import ACCOUNT, REGION, Sandbox, arn
 
 from iot_policy import document, statement
 from sandbox.mqtt import limits
@@ -83,12 +83,6 @@ REFUSED_FILTERS = [
     "$mine",
     "$/#",
 ]
-
-
-@pytest.fixture
-def sandbox():
-    with MemoryBroker() as broker:
-        yield broker
 
 
 @pytest.mark.parametrize("topic", ALLOWED_TOPICS)

@@ -1,7 +1,7 @@
 """Sessions, retained messages, keep-alive, take-over, and AWS IoT's limits."""
 
 import pytest
-from broker_support import ACCOUNT, REGION, MemoryBroker, Sandbox
+from broker_support import ACCOUNT, REGION, Sandbox
 from broker_wire import PUBACK, PUBLISH, encode_publish, encode_subscribe
 
 from sandbox.broker import server
@@ -11,18 +11,6 @@ from sandbox.mqtt.packets import V5, Property, Publish, Subscribe, Subscription
 P = Property
 WELCOME, RESUMED = (0x20, b"\0\0"), (0x20, b"\x01\0")
 PING, PONG = b"\xc0\0", (0xD0, b"")
-
-
-@pytest.fixture
-def sandbox():
-    with MemoryBroker() as broker:
-        yield broker
-
-
-@pytest.fixture
-def served(tmp_path):
-    with Sandbox(tmp_path) as running:
-        yield running
 
 
 def acknowledge(client, body: bytes, topic: str) -> None:

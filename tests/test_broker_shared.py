@@ -8,7 +8,7 @@ from queue import Queue
 
 import paho.mqtt.client as paho
 import pytest
-from broker_support import ACCOUNT, REGION, MemoryBroker, Sandbox, arn
+from broker_support import ACCOUNT, REGION, Sandbox, arn
 from broker_wire import encode_publish, encode_subscribe
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
@@ -19,17 +19,6 @@ from sandbox.mqtt.packets import V5, V311, Property, Publish, Subscribe, Subscri
 P = Property
 SHARED = "$share/consumer/sports/#"
 PING, PONG = b"\xc0\0", (0xD0, b"")
-
-
-@pytest.fixture
-def sandbox():
-    with MemoryBroker() as broker:
-        yield broker
-
-
-@pytest.fixture
-def endpoint(sandbox):
-    return sandbox.services.endpoints.of(ACCOUNT, REGION)
 
 
 @pytest.fixture

@@ -199,12 +199,6 @@ def test_awss_sdk_tests_a_rule_as_awss_course_does(aws: Account) -> None:
 # At the wire.
 
 
-@pytest.fixture
-def sandbox() -> Iterator[MemoryBroker]:
-    with MemoryBroker() as running:
-        yield running
-
-
 def add(sandbox: MemoryBroker, name: str, sql: str, *topics: str, **more: Any) -> None:
     rule = payload(sql, *topics, **more)
     sandbox.backend.create_topic_rule(

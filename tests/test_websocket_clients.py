@@ -16,7 +16,7 @@ import paho.mqtt.client as paho
 import pytest
 from awscrt import auth, mqtt, mqtt5
 from awsiot import mqtt5_client_builder, mqtt_connection_builder
-from broker_support import REGION, Sandbox
+from broker_support import REGION, Sandbox, press_with_sdk3
 from broker_websocket import signed
 from browser_lab import chromium, missing
 from cryptography import x509
@@ -57,17 +57,7 @@ def sdk3(sandbox: Sandbox, secret: str = "sandbox") -> mqtt.Connection:
 
 
 def test_the_device_sdk_in_mqtt_3(sandbox: Sandbox) -> None:
-    arrived: Future[bytes] = Future()
-    connection = sdk3(sandbox)
-    assert connection.connect().result(WAIT) == {"session_present": False}
-    done, _ = connection.subscribe(
-        TOPIC, mqtt.QoS.AT_LEAST_ONCE, lambda topic, payload, **_: arrived.set_result(payload)
-    )
-    assert done.result(WAIT)["qos"] == mqtt.QoS.AT_LEAST_ONCE
-    done, _ = connection.publish(TOPIC, PRESS, mqtt.QoS.AT_LEAST_ONCE)
-    done.result(WAIT)
-    assert arrived.result(WAIT) == PRESS
-    connection.disconnect().result(WAIT)
+    press_with_sdk3(sdk3(sandbox))
     assert not sandbox.log.lines
 
 
