@@ -79,7 +79,7 @@ def as_json(value: Any) -> bytes:
     """
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
-    except (ValueError, RecursionError) as problem:
+    except ValueError as problem:
         raise RuleError(f"what it selects cannot be written as JSON: {problem}") from problem
     return text.encode(errors="backslashreplace")  # half a pair of surrogates: \udc00, as in JSON
 

@@ -147,7 +147,7 @@ class Sandbox(_Desk):
         self._folder = folder
         self.broker = Broker(self.registry, folder / "broker", **options)
         self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, name="broker")
+        self._thread = threading.Thread(target=self.loop.run_forever, name="broker", daemon=True)
         self.port = self.wss_port = 0
         self._sweep = patch.object(limits, "SWEEP_SECONDS", sweep)
 

@@ -1,13 +1,17 @@
 """Retained messages and sessions outlive the broker's process: what was told is there again."""
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import boto3
 import pytest
 from broker_support import ACCOUNT, REGION, MemoryBroker, Sandbox
 from broker_wire import encode_publish
 
+from publish.notebooks import ROOT
 from sandbox.broker import store
 from sandbox.broker.connection import Services
 from sandbox.broker.endpoint import Endpoints
@@ -366,6 +370,33 @@ def test_an_orderly_stop_and_a_start(tmp_path):
     (session,) = endpoint.sessions.values()
     assert [each.message.payload for each in session.undelivered()] == [b"1"]
     assert list(session.subscriptions) == list(endpoint.retained) == ["news"]
+
+
+ENDING = """
+import os, runpy, signal, time
+from sandbox.broker.server import Broker
+
+def ask(broker, *question):
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.5)
+    return answer(broker, *question)
+
+answer, Broker.ask = Broker.ask, ask
+runpy.run_module("sandbox", run_name="__main__")
+"""
+
+
+def test_a_message_that_is_being_published_when_the_sandbox_ends_is_kept(tmp_path):
+    """The request waits for the broker, and the sandbox for the request."""
+    command = [sys.executable, "-c", ENDING, "--state-dir", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as ending:
+        address = json.loads(ending.stdout.readline())["endpoint_url"]
+        key = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+        data = boto3.client("iot-data", endpoint_url=address, region_name=REGION, **key)
+        data.publish(topic="a", qos=1, retain=True, payload=b"1")
+    kept = Endpoints()
+    Store(tmp_path / "messages", kept).refresh()
+    assert list(kept.of(ACCOUNT, REGION).retained) == ["a"]
 
 
 class TestFiles:

@@ -214,6 +214,26 @@ def test_an_interrupted_session_leaves_nothing_running(
         time.sleep(0.05)
 
 
+def test_a_sandbox_that_does_not_end_is_killed(theirs: pytest.Pytester) -> None:
+    theirs.makepyfile(
+        """
+        import os, signal, pytest
+        from sandbox import process
+
+        process.STOPPING_TAKES_AT_MOST = 0.1
+
+        @pytest.fixture(scope="session")
+        def stuck(_iot_accounts):
+            yield
+            os.kill(_iot_accounts._process.pid, signal.SIGSTOP)
+
+        def test_it(stuck, iot_sandbox): pass
+        """
+    )
+    theirs.runpytest_subprocess().assert_outcomes(passed=1)
+    assert running() == []
+
+
 @pytest.mark.long
 def test_two_sessions_at_once(theirs: pytest.Pytester) -> None:
     theirs.makepyfile(block("In your tests"))

@@ -374,6 +374,13 @@ def test_thousands_of_terms_are_no_burden() -> None:
     assert rules.statement(f"SELECT {'(' * (NESTING - 1)}1{')' * (NESTING - 1)} AS a", NEW)
 
 
+def test_what_has_been_read_is_remembered_up_to_a_bound() -> None:
+    for number in range(1001):
+        rules.statement(f"SELECT {number} AS n", NEW)
+        rules.template(str(number), NEW)
+    assert rules.statement.cache_info().currsize == rules.template.cache_info().currsize == 1000
+
+
 WORDS = (
     "SELECT * FROM 'a/+' WHERE AND OR NOT ( ) , . - + / % = <> < <= > >= AS a b.c 5 1.5 1e400 "
     "'x' \"y\" true null topic( topic() timestamp() upper( abs( IN [ ] { } @ CASE VALUE SET "

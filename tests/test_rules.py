@@ -254,6 +254,18 @@ def test_basic_ingest_without_its_rule_is_told_to_the_log(sandbox: MemoryBroker)
     ]
 
 
+def test_the_rules_that_are_told_of_are_bounded(
+    sandbox: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client names as many as it likes."""
+    monkeypatch.setattr(limits, "DECISIONS", 2)
+    with sandbox.registered().raw() as client:
+        client.connect("button")
+        for name in ("a", "b", "c"):
+            client.publish(f"$aws/rules/{name}/x")
+    assert [each.resource for each in sandbox.refusals()] == [arn("rule/a"), arn("rule/b")]
+
+
 def test_a_payload_that_is_no_json_goes_on_as_it_is_or_is_told_to_the_log(
     sandbox: MemoryBroker,
 ) -> None:

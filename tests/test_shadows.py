@@ -27,6 +27,7 @@ from helpers import button, certificate, closing, policy, thing
 from helpers.account import Account
 from sandbox import shadows
 from sandbox.control import ControlPlane
+from sandbox.inside import call
 from sandbox.mqtt.packets import Publish
 from sandbox.mqtt.reserved import ShadowRequest, shadow_request
 from sandbox.shadows import NOTHING, Json, Shadow, ShadowError
@@ -316,9 +317,20 @@ def test_a_will_asks_as_well() -> None:
 # What is kept.
 
 
-def test_a_change_by_mqtt_waits_for_requests_by_http() -> None:
-    plane = ControlPlane(readers={}, changers={}, changed=lambda: None)
-    assert plane.between_requests(lambda: plane._one_at_a_time.locked())
+def test_a_change_by_mqtt_waits_for_requests_by_http_and_so_does_emptying() -> None:
+    emptied = threading.Event()
+    plane = ControlPlane(
+        readers={}, changers={}, changed=lambda: None, emptied=lambda _: emptied.set()
+    )
+    page = "http://localhost/_sandbox/empty/111122223333"
+    empty = threading.Thread(target=call, args=(plane, "POST", page))
+
+    def change() -> bool:
+        empty.start()
+        return emptied.wait(0.2)
+
+    assert not plane.between_requests(change)
+    assert emptied.wait(5)
 
 
 def test_clean_up_leaves_no_shadow(lamp: button.Device) -> None:
