@@ -421,6 +421,10 @@ class TestFiles:
         for number in range(20):
             publish(device, f"a/{number}", b"1", retain=True)
         assert len(sandbox.journal) < 1000 < len(file.read_bytes())
+        sandbox.store.write()
+        monkeypatch.setattr(store, "JOURNAL_BYTES", 0)  # and it is no larger than the file
+        publish(device, "a/0", b"1", retain=True)
+        assert sandbox.journal
         sandbox.kill()
         assert len(sandbox.endpoint.retained) == 20
 
@@ -452,6 +456,13 @@ class TestFiles:
         sandbox.kill()
         assert set(sandbox.endpoint.retained) == {"a", "b"}
 
+    def test_a_line_that_is_nested_too_deep(self, sandbox, device, file):
+        publish(device, "a", b"1", retain=True)
+        with file.with_name("messages.log").open("ab") as journal:
+            journal.write(b"00000000 " + b"[" * 9999 + b"\n")
+        sandbox.kill()
+        assert list(sandbox.endpoint.retained) == ["a"]
+
     def test_a_damaged_line(self, sandbox, device, file):
         """What came before it counts; the rest lies aside."""
         for number in range(4):
@@ -474,6 +485,8 @@ class TestFiles:
                 assert aside.read_bytes() == content
                 assert f"messages.log is damaged and lies in {aside.name} now" in said
                 assert f"{5 - number} of its 5 lines are lost" in said
+                sandbox.kill()
+                assert len(sandbox.endpoint.retained) == max(0, number - 1)
 
     @pytest.mark.parametrize(
         "entry",

@@ -397,6 +397,7 @@ def test_while_a_shadow_waits_the_broker_serves_others(tmp_path: Path) -> None:
             assert all(b"get/accepted" in each[1] for each in accepted)
             client.publish(f"{CLASSIC}/get", qos=0)
             assert b"get/accepted" in client.read()[1]
+            assert not sandbox.broker._services.endpoints.shadows._waiting  # it would only grow
 
 
 # The rules, whatever the documents are.
