@@ -52,7 +52,7 @@ def find(iot: "IoTClient", certificate_id: str) -> Certificate | None:
     """
     if not certificate_id:  # of a damaged file
         return None
-    try:
+    with ignore_missing():
         found = iot.describe_certificate(certificateId=certificate_id)["certificateDescription"]
         arn = found["certificateArn"]
         attached = iot.get_paginator("list_attached_policies").paginate(target=arn)
@@ -64,8 +64,7 @@ def find(iot: "IoTClient", certificate_id: str) -> Certificate | None:
             tuple(attached.search("policies[].policyName")),
             tuple(things.search("things[]")),
         )
-    except iot.exceptions.ResourceNotFoundException:
-        return None
+    return None
 
 
 def describe(pem: str) -> Readable:

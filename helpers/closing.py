@@ -10,7 +10,7 @@ from helpers.certificate import Certificate
 from helpers.errors import LessonError
 from helpers.flowchart import Flowchart, draw
 from helpers.group import ThingGroup
-from helpers.key_files import KeyFiles, all_saved, unfinished, with_key
+from helpers.key_files import KeyFiles, unfinished, with_key
 from helpers.policy import AccountPolicy
 from helpers.table import Readable, table
 from helpers.thing import Thing
@@ -58,8 +58,7 @@ def inventory(account: Account) -> Inventory:
     things = thing.made_here(iot, prefix=account.prefix)
     policies = policy.made_here(iot, prefix=account.prefix)
     keys = with_key(account.key_folder)
-    saved = [files.known_id for files in all_saved(account.key_folder)]
-    known = [each for each in saved if each] + account.ledger.ids()
+    known = [files.known_id for files in keys if files.known_id] + account.ledger.ids()
     ids = known + _attached_to(account, things, policies)
     found = [certificate.find(iot, each) for each in dict.fromkeys(ids)]
     thing_names, policy_names = {each.name for each in things}, {each.name for each in policies}
@@ -194,11 +193,7 @@ def _in_words(part: Part) -> Removed:
     match part:
         case Certificate():
             return Removed("certificate", part.certificate_id)
-        case ThingGroup():
-            return Removed("thing group", part.name)
-        case AccountPolicy():
-            return Removed("policy", part.name)
-        case Thing():
-            return Removed("Thing", part.name)
         case KeyFiles():
             return Removed("key files", str(part.folder))
+    kinds = {ThingGroup: "thing group", AccountPolicy: "policy", Thing: "Thing"}
+    return Removed(kinds[type(part)], part.name)

@@ -53,7 +53,7 @@ def draw(things: Sequence[str], middle: Middle, policies: Sequence[str]) -> Flow
     lines = [f"Thing {name}" for name in things] or ["No Thing"]
     for number, each in enumerate(middle, 1):
         group = isinstance(each, ThingGroup)
-        lines.append(f"{_kind(each, number)}{' ' if group else ': '}{_shown(each)}")
+        lines.append((" " if group else ": ").join(_words(each, number)))
         lines += [f"  {'has' if group else 'is attached to'} Thing {name}" for name in each.things]
         lines += [f"  has policy {name}" for name in each.policies]
     if not any(isinstance(each, Certificate) for each in middle):
@@ -63,19 +63,17 @@ def draw(things: Sequence[str], middle: Middle, policies: Sequence[str]) -> Flow
     return Flowchart(text, _picture(text, things, middle, policies))
 
 
-def _kind(each: Certificate | ThingGroup, number: int) -> str:
-    return "Thing group" if isinstance(each, ThingGroup) else f"Certificate {number}"
-
-
-def _shown(each: Certificate | ThingGroup) -> str:
+def _words(each: Certificate | ThingGroup, number: int) -> tuple[str, str]:
+    """Return what it is, and what it is called."""
     if isinstance(each, ThingGroup):
-        return " in ".join([each.name, *each.parents[-1:]])
-    return f"{each.certificate_id[:8]}… {each.status}"
+        return "Thing group", " in ".join([each.name, *each.parents[-1:]])
+    return f"Certificate {number}", f"{each.certificate_id[:8]}… {each.status}"
 
 
 def _picture(text: str, things: Sequence[str], middle: Middle, policies: Sequence[str]) -> str:
     """Draw it as SVG, on a card of its own: a page can be dark where the browser says light."""
-    columns = {"Thing": things, "Certificate": [*map(_shown, middle)], "Policy": policies}
+    words = [_words(each, number) for number, each in enumerate(middle, 1)]
+    columns = {"Thing": things, "Certificate": [name for _, name in words], "Policy": policies}
     widths = [max(BOX_WIDTH, *(LETTER * len(n) + 24 for n in ("", *it))) for it in columns.values()]
     lefts = [MARGIN + sum(widths[:number]) + number * GAP for number in range(3)]
     width, rows = lefts[2] + widths[2] + MARGIN, max(1, *map(len, columns.values()))
@@ -84,7 +82,7 @@ def _picture(text: str, things: Sequence[str], middle: Middle, policies: Sequenc
     for (kind, names), left, wide in zip(columns.items(), lefts, widths, strict=True):
         centre = left + wide // 2
         for row, name in enumerate(names):
-            what = _kind(middle[row], row + 1) if kind == "Certificate" else kind
+            what = words[row][0] if kind == "Certificate" else kind
             shapes += [_box(left, MARGIN + ROW * row, wide, BOX_HEIGHT, "made")]
             shapes += [_text(centre, _middle(row) - 6, what, "kind")]
             shapes += [_text(centre, _middle(row) + 18, name, "name")]
@@ -93,8 +91,7 @@ def _picture(text: str, things: Sequence[str], middle: Middle, policies: Sequenc
             shapes += [_box(left, MARGIN, wide, BOX_HEIGHT, "missing")]
             shapes += [_text(centre, _middle(0) + 5, none, "quiet")]
     shapes += _lines([each.things for each in middle], things, lefts[1], lefts[1] - GAP)
-    end = lefts[2]
-    shapes += _lines([each.policies for each in middle], policies, end - GAP, end)
+    shapes += _lines([each.policies for each in middle], policies, lefts[2] - GAP, lefts[2])
     return (
         # As wide as the page: at a width of its own it would be cut off at 200 %.
         f'<svg xmlns="http://www.w3.org/2000/svg" xml:lang="en" width="100%" class="iot-flow" '

@@ -140,11 +140,10 @@ def find(iot: "IoTClient", name: str) -> AccountPolicy | None:
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_GetPolicy.html
     """
-    try:
+    with ignore_missing():
         found = iot.get_policy(policyName=name)
-    except iot.exceptions.ResourceNotFoundException:
-        return None
-    return AccountPolicy(found["policyName"], found["policyArn"], found["policyDocument"])
+        return AccountPolicy(found["policyName"], found["policyArn"], found["policyDocument"])
+    return None
 
 
 def made_here(iot: "IoTClient", *, prefix: str = "") -> list[AccountPolicy]:

@@ -85,11 +85,10 @@ def find(iot: "IoTClient", name: str) -> Thing | None:
 
     Source: https://docs.aws.amazon.com/iot/latest/apireference/API_DescribeThing.html
     """
-    try:
+    with ignore_missing():
         found = iot.describe_thing(thingName=name)
-    except iot.exceptions.ResourceNotFoundException:
-        return None
-    return Thing(found["thingName"], found["thingArn"], found["attributes"])
+        return Thing(found["thingName"], found["thingArn"], found["attributes"])
+    return None
 
 
 def get(iot: "IoTClient", name: str) -> Thing:

@@ -113,17 +113,17 @@ def open_account(
     )
 
 
-def _find_or_start() -> Sandbox:
-    with _problems_told():
-        return process.find_or_start(process.state_dir(), owner=process.notebook_server())
-
-
 @contextmanager
 def _problems_told() -> Iterator[None]:
     try:
         yield
     except SandboxError as problem:
         raise not_connected(str(problem)) from problem
+
+
+@_problems_told()
+def _find_or_start() -> Sandbox:
+    return process.find_or_start(process.state_dir(), owner=process.notebook_server())
 
 
 def _bring_back(caught_exception: Exception | None, **_: object) -> None:
