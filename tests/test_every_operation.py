@@ -14,6 +14,7 @@ import lessons
 import pytest
 import test_gaps
 import test_gaps_data
+import test_indexing
 import worlds
 from botocore import xform_name
 from botocore.model import OperationModel, Shape, StructureShape
@@ -71,6 +72,8 @@ VALUES: dict[str, Any] = {
     "topicRulePayload.sql": "SELECT a FROM 'a/b'",
     "topicRulePayload.actions": [{"republish": worlds.REPUBLISH | {"qos": 1}}],
     "topicRulePayload.awsIotSqlVersion": "2016-03-23",
+    "indexName": "AWS_Things",
+    "queryString": "thingName:*",
 }
 """Arguments by their names; they name what is in the world."""
 SPECIAL: dict[str, Any] = {
@@ -103,6 +106,8 @@ SPECIAL: dict[str, Any] = {
     "CreateTopicRule.ruleName": "new",
     "CreateTopicRule.tags": "colour=blue",
     "EnableTopicRule.ruleName": "off",
+    "SearchIndex.indexName": "AWS_ThingGroups",
+    "SearchIndex.queryVersion": "2010-01-01",
 }
 """Arguments of one operation."""
 ALONG = {
@@ -124,6 +129,7 @@ ALONG = {
     "ReplaceTopicRule": "topicRulePayload.sql topicRulePayload.actions",
     "TestAuthorization": "principal",
     "GetEffectivePolicies": "principal",
+    "UpdateIndexingConfiguration": "thingIndexingConfiguration.thingIndexingMode",
 }
 """Optional parameters that an operation, or one of its parameters, is given along with."""
 
@@ -342,7 +348,7 @@ def leaves(shape: Shape, path: str, honoured: list[str]) -> Iterator[str]:
 def test_each_gap_has_its_test() -> None:
     gaps = {gap.__name__ for each in overrides.values() for gap in each}
     assert gaps
-    tests = {*dir(test_gaps), *dir(test_gaps_data)}
+    tests = {*dir(test_gaps), *dir(test_gaps_data), *dir(test_indexing)}
     assert {f"test_{gap}" for gap in gaps} - tests == set()
 
 

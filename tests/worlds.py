@@ -101,6 +101,7 @@ def prepare() -> list[str]:
     for name in ("forward", "more", "off"):
         payload = RULE | {"ruleDisabled": name == "off"}
         iot.create_topic_rule(ruleName=name, topicRulePayload=payload)
+    iot.update_indexing_configuration(thingIndexingConfiguration={"thingIndexingMode": "REGISTRY"})
     return arns
 
 
@@ -181,6 +182,7 @@ def snapshot() -> str:
     seen.append(in_process.sandbox().ask(ACCOUNT, REGION, clients_of))
     for each in iot.list_topic_rules()["rules"]:
         seen += [each, told(iot.get_topic_rule, ruleName=each["ruleName"])]
+    seen.append(told(iot.get_indexing_configuration))
     return scrubbed(seen)
 
 

@@ -2,8 +2,9 @@
 
 ``served`` lists what the sandbox serves; all else it refuses by name. A correction of an operation
 that moto has stands behind ``@overriding("its_name")``, in the file of its subject; an operation
-that moto lacks is listed in ``_ADDED``. Each has a test of its name in ``tests/test_gaps.py``, or
-``tests/test_gaps_data.py`` for shadows; delete both once moto has closed the gap.
+that moto lacks is listed in ``_ADDED``. Each has a test of its name in ``tests/test_gaps.py``,
+``tests/test_gaps_data.py`` for shadows, or ``tests/test_indexing.py``; delete both once moto has
+closed the gap.
 ``tests/test_every_operation.py`` calls every operation.
 """
 
@@ -26,6 +27,7 @@ from sandbox.gaps import (  # importing a module registers its overrides
     certificates,
     endpoint,
     groups,
+    indexing,
     policies,
     retained,
     rules,
@@ -66,6 +68,7 @@ _ADDED: dict[str, Method] = {
     for added in (
         authorization.get_effective_policies,
         authorization.test_authorization,
+        indexing.describe_index,
         tags.list_tags_for_resource,
         tags.tag_resource,
         tags.untag_resource,

@@ -11,6 +11,10 @@ from moto.iot.exceptions import InvalidRequestException
 
 from sandbox.gaps.operations import Answer
 
+SEARCH_MAX = 100
+"""Source: https://docs.aws.amazon.com/iot/latest/apireference/API_SearchIndex.html (the words; the
+API model has no maximum)"""
+
 
 def paged(request: BaseResponse, moto: Answer, *, operation: OperationModel) -> ActionResult:
     """Answer one page of what moto lists, and a token for the next.
@@ -19,14 +23,17 @@ def paged(request: BaseResponse, moto: Answer, *, operation: OperationModel) -> 
     else. Without a size a page has as many items as AWS allows.
 
     Raises:
-        InvalidRequestException: the token is none.
+        InvalidRequestException: the token is none, or the page would be too long.
     """
     assert operation.input_shape is not None
     members = operation.input_shape.members
     token = "marker" if "marker" in members else "nextToken"
     size = "maxResults" if "maxResults" in members else "pageSize"
     after = _read(request.params.pop(token, None))
-    limit = request.params.pop(size, members[size].metadata["max"])
+    most = members[size].metadata.get("max", SEARCH_MAX)
+    limit = request.params.pop(size, most)
+    if limit > most:
+        raise InvalidRequestException(f"{size} is at most {most}")
     request.params[size] = sys.maxsize  # some of moto's lists have pages of their own
     result: Any = moto().result
     (name,) = (name for name, value in result.items() if isinstance(value, list))

@@ -95,6 +95,11 @@ SERVED: dict[str, str] = {
     "EnableTopicRule": "ruleName",
     "DisableTopicRule": "ruleName",
     "DeleteTopicRule": "ruleName",
+    # Fleet indexing
+    "UpdateIndexingConfiguration": "thingIndexingConfiguration.thingIndexingMode",
+    "GetIndexingConfiguration": "",
+    "DescribeIndex": "indexName",
+    "SearchIndex": "indexName queryString queryVersion " + _TOKEN,
     # What is allowed, and where
     "TestAuthorization": "principal authInfos clientId policyNamesToAdd policyNamesToSkip",
     "GetEffectivePolicies": "principal thingName",
