@@ -29,9 +29,11 @@ def main() -> int:
     if "OUTSIDE_INSIDE" not in os.environ:
         world.enter(sys.argv[1:])
     faulthandler.register(signal.SIGUSR1)
-    folder = Path(tempfile.mkdtemp(prefix="outside-"))
     passed = True
-    with world.opened(folder, chosen.sources.resolve(), chosen.libraries.resolve()) as here:
+    with (
+        tempfile.TemporaryDirectory(prefix="outside-") as folder,
+        world.opened(Path(folder), chosen.sources.resolve(), chosen.libraries.resolve()) as here,
+    ):
         for result in importlib.import_module(f"outside.{chosen.suite}").run(here):
             passed &= result.passed
             fields = result.to_json()

@@ -1,7 +1,7 @@
 """A pytest plugin for moto's own tests in server mode: where they reset moto, a new sandbox begins.
 
 moto's tests empty the server by ``POST /moto-api/reset``, which the sandbox refuses to have. This
-plugin is loaded into the run of moto's tests (``-p``), see ``suites.py``; it is no plugin of ours.
+plugin is loaded into the run of moto's tests (``-p``), see ``moto_suite.py``; it is none of ours.
 """
 
 import json
@@ -24,12 +24,13 @@ class Renewed:
         """Remember the port; nothing is started yet."""
         self._port = port
         self._process: subprocess.Popen[str] | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def renew(self) -> None:
         """End the last sandbox, and return once an empty one answers."""
         self.end()
-        folder = tempfile.mkdtemp(prefix="outside-moto-")
-        command = ["-m", "sandbox", "--state-dir", folder, "--port", self._port]
+        self._folder = tempfile.TemporaryDirectory(prefix="outside-moto-")
+        command = ["-m", "sandbox", "--state-dir", self._folder.name, "--port", self._port]
         self._process = subprocess.Popen(
             [sys.executable, *command],
             stdout=subprocess.PIPE,
@@ -39,10 +40,11 @@ class Renewed:
         assert self._process.stdout and self._process.stdout.readline().startswith("{")
 
     def end(self) -> None:
-        """End the sandbox, if one runs."""
-        if self._process:
+        """End the sandbox, if one runs, and delete what it has kept."""
+        if self._process and self._folder:
             self._process.kill()
             self._process.wait()
+            self._folder.cleanup()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -11,10 +11,6 @@ QUIET = 0.3
 """A program asks when it reads from the terminal and has printed nothing for that many seconds."""
 
 
-class UnexpectedQuestionError(Exception):
-    """The program asked something else than was foreseen."""
-
-
 @dataclass(frozen=True)
 class Session:
     """What was printed, and how it ended."""
@@ -40,7 +36,7 @@ def type_answers(
 
     Args:
         command: The program and its arguments.
-        answers: In order: a part of the question, as it is printed, and what is typed.
+        answers: In order: a part of the question's last line, as it is printed, and what is typed.
         env: Its environment.
         cwd: Its folder.
         always: Answers to questions that may come at any time.
@@ -61,8 +57,11 @@ def type_answers(
         if not child.isalive() or child.flag_eof:
             break
         known = left[:1] + list(at_any.items())
-        question, answer = max(known, key=lambda each: since.rfind(each[0]), default=("", ""))
-        if not known or question not in since:
+        # A line that is not ended is what it asks; ended ones may be news that came after a prompt.
+        last = since.rpartition("\n")[2]
+        asked = last if last.strip() else since
+        question, answer = max(known, key=lambda each: asked.rfind(each[0]), default=("", ""))
+        if not known or question not in asked:
             problem = f"it asked {since[-120:]!r}; foreseen was {left[:1]}"
             break
         if left and question == left[0][0]:
