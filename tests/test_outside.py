@@ -50,7 +50,10 @@ def test_what_does_not_pass_is_known(suite: str, tmp_path: Path) -> None:
     assert all(known.values()), "this passes now: take it out"
 
 
-@pytest.mark.skipif(not Path("/proc/self/syscall").exists(), reason="Linux says who reads")
+@pytest.mark.skipif(
+    not Path("/proc/self/syscall").exists(),
+    reason="what a program waits for is read in Linux's /proc (since 2026-12-01)",
+)
 @pytest.mark.parametrize(
     ("program", "failed"),
     [
