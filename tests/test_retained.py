@@ -8,7 +8,7 @@ import conftest
 import in_process
 import pytest
 from botocore.exceptions import ClientError
-from broker_support import ACCOUNT, REGION, MemoryBroker, Sandbox
+from broker_support import ACCOUNT, REGION, Sandbox
 
 from helpers import button, thing
 from helpers.account import Account
@@ -113,12 +113,6 @@ def test_an_emptied_account_has_none(both_ways: Account, data: Any) -> None:
     data.publish(topic="a", payload=b"!", retain=True)
     both_ways.line.change(f"empty/{both_ways.number}")
     assert data.list_retained_messages()["retainedTopics"] == []
-
-
-@pytest.fixture
-def sandbox():
-    with MemoryBroker() as broker:
-        yield broker
 
 
 @pytest.mark.parametrize("version", [4, 5])
