@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -25,50 +26,55 @@ def main() -> None:
         if options.check:
             check()
         else:
-            build(options.title, options.date)
-    except addresses.AddressError as error:
+            build(_head(options))
+    except (addresses.AddressError, post.PostError) as error:
         sys.exit(str(error))
     except website.SiteError as error:
         sys.exit(f"The site has holes; nothing was written.\n{error}")
 
 
-def build(title: str = post.TITLE, date: datetime = post.DATE) -> None:
+def build(head: post.Head = post.NEW) -> None:
     """Write the addresses and draw; render both into _build; record what they were made from."""
     BUILD.mkdir(exist_ok=True)
-    addresses.write(addresses.read())
+    known = addresses.read()
+    addresses.write(known)
     way.write()
+    read = lesson.read()
+    shown = pictures.SHOWN_BY_THE_README
+    pictures.FOLDER.joinpath(shown).write_bytes(read.images[shown])
     with tempfile.TemporaryDirectory(dir=BUILD, prefix=".new-") as place:
-        file = render(Path(place), title, date)
+        file = render(read, Path(place), known, head)
         for name in ("post", "site"):
             shutil.rmtree(BUILD / name, ignore_errors=True)
             Path(place, name).rename(BUILD / name)
-    shutil.copy(BUILD / "post" / lesson.IMAGES / pictures.SHOWN_BY_THE_README, pictures.FOLDER)
-    if (title, date) == (post.TITLE, post.DATE):
+    if head == post.NEW:
         post.RECORD.write_text(post.record(BUILD / "post"), "utf-8")
-    print(f"post: _build/post/{file.name}")
+    print(f"post: _build/post/_posts/{file.name}")
     print("site: _build/site/index.html")
 
 
 def check() -> None:
     """Render both into a temporary folder, and exit with 1 if the record differs."""
+    known = addresses.read()
     with tempfile.TemporaryDirectory(prefix="iot-docs-") as place:
-        render(Path(place))
-        stale = addresses.stale(addresses.read()) + way.stale() + post.stale(Path(place, "post"))
+        render(lesson.read(), Path(place), known)
+        stale = addresses.stale(known) + way.stale() + post.stale(Path(place, "post"))
     if stale:
         names = "\n".join(f"  {name}" for name in dict.fromkeys(stale))
         sys.exit(f"Changed since the docs were made:\n{names}\nRun ./tutorial docs and commit.")
     print("The docs are up to date.")
 
 
-def render(folder: Path, title: str = post.TITLE, date: datetime = post.DATE) -> Path:
+def render(
+    read: lesson.Lesson, folder: Path, known: addresses.Addresses, head: post.Head = post.NEW
+) -> Path:
     """Render the post and the site, from notebooks that are read once.
 
     Returns:
         The post's file.
     """
-    print("reading the notebooks, writing the post ...", flush=True)
-    read = lesson.read()
-    file = post.write(read, folder / "post", title, date)
+    print("writing the post ...", flush=True)
+    file = post.write(read, folder / "post", known, head)
     print("building the site ...", flush=True)
     website.write(read, folder / "site")
     return file
@@ -89,10 +95,14 @@ def _make_pictures() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./tutorial docs", description=__doc__)
-    parser.add_argument("--title", type=_title, default=post.TITLE, help="the post's title")
     parser.add_argument(
-        "--date", type=_date, default=post.DATE, help="the post's date: '2017-08-23 13:45'"
+        "--replace", action="store_true", help="the post takes the place of the one of 2017"
     )
+    parser.add_argument(
+        "--original", default="", metavar="URL", help="address of the post of 2017, to link it"
+    )
+    parser.add_argument("--title", type=_title, help="the post's title")
+    parser.add_argument("--date", type=_date, help="the post's date: '2017-08-23 13:45'")
     parser.add_argument("--execute", action="store_true", help="run the notebooks first")
     parser.add_argument(
         "--pictures", action="store_true", help="make the panels' pictures anew, in a browser"
@@ -101,6 +111,12 @@ def _options() -> argparse.Namespace:
         "--check", action="store_true", help="write nothing, fail where something is not up to date"
     )
     return parser.parse_args()
+
+
+def _head(options: argparse.Namespace) -> post.Head:
+    head = post.SUCCESSOR if options.replace else post.NEW
+    given = {name: getattr(options, name) for name in ("title", "date", "original")}
+    return replace(head, **{name: value for name, value in given.items() if value})
 
 
 def _title(text: str) -> str:

@@ -131,13 +131,19 @@ def in_notebook(notebook: NotebookNode, name: str, known: Addresses) -> None:
 
 
 def in_post(known: Addresses) -> str:
-    """Return how a reader of the post starts, as far as the addresses say it."""
-    parts = []
-    if known.browser:
-        parts.append(f"**Start now**, with nothing to install: [open the lesson]({known.browser}).")
+    """Return how a reader of the post starts; where an address is missing, with what is there."""
+    opened = [f"[open the lesson {words}]({address})" for words, address in ways(known).items()]
+    read = [f"[read the lesson]({known.site}), with every answer"] if known.site else []
+    parts = [f"**Start now**, with nothing to install: {each}." for each in (opened + read)[:1]]
+    begin = "Or on your own machine" if parts else "**Start now**, on your own machine"
+    lines = ["./tutorial lab"]
+    folder = "in the lesson's folder"
     if known.repository:
-        parts.append(f"Or get the tutorial's folder: `git clone {known.repository}`.")
-    return "\n\n".join(parts)
+        folder = f"from [the lesson's repository]({known.repository})"
+        lines = [f"git clone {known.repository}", f"cd {known.repository.split('/')[-1]}", *lines]
+    typed = "\n".join(lines)
+    begin += f", with Python 3.11 or newer, {folder}:"
+    return "\n\n".join([*parts, begin, f"```sh\n{typed}\n```"])
 
 
 def on_site(known: Addresses) -> str:

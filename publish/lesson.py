@@ -12,8 +12,6 @@ from nbformat.v4 import new_markdown_cell
 from publish import pictures
 from publish.notebooks import NOTEBOOKS, ROOT
 
-SECTIONS = dict(zip(NOTEBOOKS, ("Thing", "Policy", "Certificate", "Closing"), strict=True))
-"""The post's section for each notebook, in the post's order."""
 PANEL = "[Panel: "
 """The text form of every panel begins with this."""
 HOW_TO_RUN = "*A panel. Run this cell in JupyterLab, with `./tutorial lab`, to click through it.*"
@@ -29,11 +27,6 @@ class Chapter:
     name: str
     """The notebook's file name without its ending."""
     notebook: NotebookNode
-
-    @property
-    def section(self) -> str:
-        """The post's name for it."""
-        return SECTIONS[self.name]
 
 
 @dataclass

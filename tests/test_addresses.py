@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from docs_support import copy_project
 
-from publish import addresses, lesson, post, times
+from publish import addresses, times
 from publish.addresses import AddressError, Addresses
 from publish.notebooks import FOLDER, NOTEBOOKS, ROOT
 
@@ -196,7 +196,8 @@ def test_without_addresses_nothing_is_said_of_them() -> None:
     title = notebook.cells[0].source
     addresses.in_notebook(notebook, "01-thing", NONE)
     assert notebook.cells[0].source == title
-    assert addresses.in_post(NONE) == addresses.on_site(NONE) == ""
+    assert addresses.on_site(NONE) == ""
+    assert LINK.findall(addresses.in_post(NONE)) == []
     assert LINK.findall(addresses.in_readme(NONE)) == []
     assert "./tutorial browser --serve" in addresses.in_readme(NONE)
 
@@ -253,21 +254,6 @@ def test_links_take_no_time_to_read(copy: Path) -> None:
 
 def notebook(name: str) -> nbformat.NotebookNode:
     return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
-
-
-def test_the_post_says_how_to_start_and_repeats_it_nowhere(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    bare = lesson.read()
-    without = post.render(bare)
-    assert "<!-- addresses" not in without and "\n\n\n" not in without
-    monkeypatch.setattr(addresses, "read", lambda: ALL)
-    for chapter in bare.chapters:
-        addresses.in_notebook(chapter.notebook, chapter.name, ALL)
-    said = post.render(bare)
-    start = addresses.in_post(ALL)
-    assert said == without.replace("## Before you start\n", f"## Before you start\n\n{start}\n")
-    assert "%pip" not in said
 
 
 # The first cell where the lesson is not installed: as IPython shows its error.
@@ -345,5 +331,5 @@ def test_site_and_post_are_built_with_all_of_them(copy: Path) -> None:
         assert f'href="{address}"' in index
     for page in (copy / "_build" / "site").glob("*.html"):
         assert not re.search(r'<(?:img|script)[^>]+src="https?:', page.read_text("utf-8"))
-    (file,) = (copy / "_build" / "post").glob("*.md")
-    assert addresses.in_post(ALL) in file.read_text("utf-8")
+    (file,) = (copy / "_build" / "post" / "_posts").glob("*.md")
+    assert addresses.ways(ALL)["in the browser"] in file.read_text("utf-8")

@@ -155,10 +155,10 @@ def test_the_readme_says_the_same() -> None:
 
 
 def test_the_post_says_the_sum() -> None:
-    """Its exercises are in the post, too. The sum is rounded to the nearest half hour."""
+    """With the exercises, rounded to the nearest half hour."""
     half_hours = round(sum(sum(times.minutes(read(name))) for name in NOTEBOOKS) / 30)
-    text = ROOT.joinpath("publish", "post-opening.md").read_text("utf-8")
-    assert f"Everything takes about {IN_WORDS[half_hours]}," in " ".join(text.split())
+    text = ROOT.joinpath("publish", "post-words.md").read_text("utf-8")
+    assert f"The whole lesson takes about {IN_WORDS[half_hours]}." in " ".join(text.split())
 
 
 IN_WORDS = {1: "half an hour", 2: "an hour", 3: "an hour and a half", 4: "two hours"}
