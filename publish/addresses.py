@@ -152,6 +152,27 @@ def on_site(known: Addresses) -> str:
     return "\n\n".join(filter(None, [start, _links(known)]))
 
 
+def on_lesson_page(notebook: NotebookNode, name: str, known: Addresses) -> None:
+    """Put under a notebook's title, on the site, where it can be opened, and the file itself."""
+    links = [f'<a href="{to}">Open {words}</a>' for words, to in ways(known, name).items()]
+    links.append(f'<a href="notebooks/{name}.ipynb" download>Download the notebook</a>')
+    title = next(cell for cell in notebook.cells if cell.id == "title")
+    row = f'<p class="ways">{" ".join(links)}</p>'.replace("&", "&amp;")
+    title.source = without_addresses(title.source).replace("\n\n", f"\n\n{row}\n\n", 1)
+
+
+def in_repository(known: Addresses, file: str, page: str) -> str:
+    """Return the address of a file's page, empty where it is not known.
+
+    Args:
+        known: Where the repository is; of other hosts than GitHub, the form is not known.
+        file: Its path from the repository's root.
+        page: ``blob`` to read it, ``edit`` to change it.
+    """
+    on_github = known.repository.startswith("https://github.com/")
+    return f"{known.repository}/{page}/{BRANCH}/{file}" if on_github else ""
+
+
 def _links(known: Addresses) -> str:
     named = {
         "the source": known.repository,

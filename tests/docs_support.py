@@ -25,8 +25,10 @@ def copy_project(folder: Path) -> Path:
     leave = shutil.ignore_patterns("keys", ".*", "__pycache__")
     for name in ("docs", "exercises", "helpers", "iot_policy", "notebooks", "publish", "sandbox"):
         shutil.copytree(ROOT / name, folder / name, ignore=leave)
-    for name in ("README.md", "pyproject.toml"):
-        shutil.copy(ROOT / name, folder)
+    (folder / "workshop").mkdir()
+    pages = ("CHANGELOG.md", "README.md", "SECURITY.md", "workshop/README.md")
+    for name in (*pages, "pyproject.toml"):
+        shutil.copy(ROOT / name, folder / name)
     return folder
 
 
