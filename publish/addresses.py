@@ -9,7 +9,7 @@ import argparse
 import re
 import sys
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nbformat
@@ -149,7 +149,7 @@ def in_post(known: Addresses) -> str:
 def on_site(known: Addresses) -> str:
     """Return the links of the site's first page."""
     start = f"**[Start in the browser]({known.browser})**" if known.browser else ""
-    return "\n\n".join(filter(None, [start, _links(known)]))
+    return "\n\n".join(filter(None, [start, _links(replace(known, site=""))]))
 
 
 def on_lesson_page(notebook: NotebookNode, name: str, known: Addresses) -> None:

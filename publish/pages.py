@@ -93,10 +93,8 @@ def _same(address: str, _: str) -> str:
 
 
 def _words(term: str) -> re.Pattern[str]:
-    """Return how a term is found: also in the plural, and as the first word of a sentence."""
-    first = f"[{term[0]}{term[0].upper()}]"
-    rest = re.escape(term[1:]).replace(r"\ ", r"\s")
-    return re.compile(rf"(?<![\w-]){first}{rest}s?(?![\w-])")
+    """Return how a term is found: also in the plural, and not in "Amazon Resource Name"."""
+    return re.compile(rf"(?<![\w-]){re.escape(term)}s?(?![\w-])".replace(r"\ ", r"\s"))
 
 
 def _link(
