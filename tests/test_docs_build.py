@@ -77,9 +77,12 @@ def test_a_hole_in_the_site_is_an_error(tmp_path: Path) -> None:
     copy = copy_project(tmp_path)
     with (copy / "docs" / "site" / "index.md").open("a") as page:
         page.write("\n[nowhere](nowhere.md)\n")
+    names = copy / "docs" / "site" / "inventories" / "python.txt"
+    names.write_text(re.sub("^pathlib.Path .*\n", "", names.read_text("utf-8"), flags=re.M))
     done = docs(copy)
     assert done.returncode == 1
     assert "index.md" in done.stderr and "nowhere.md" in done.stderr
+    assert "reference target not found: pathlib.Path" in done.stderr, "a type that leads nowhere"
     assert not (copy / "_build" / "site").exists()
 
 

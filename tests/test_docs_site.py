@@ -268,6 +268,13 @@ def test_files_that_are_no_pages_lead_to_the_repository(site: Path) -> None:
     assert Links(article(site, "real-account")).found["security.html"] == ["SECURITY"]
 
 
+def test_what_is_not_known_of_another_host_is_not_said() -> None:
+    elsewhere = addresses.Addresses(repository="https://code.example/someone/name")
+    assert addresses.in_repository(elsewhere, "SECURITY.md", "edit") == ""
+    found = website.linked("[hub](hub/config.py)", "facilitator", "workshop/README.md", elsewhere)
+    assert found == "hub (`workshop/hub/config.py`)"
+
+
 def test_from_any_depth_the_page_for_nothing_leads_back(site: Path) -> None:
     text = read(site, "404")
     root = urlsplit(ALL.site).path
