@@ -19,6 +19,7 @@ extensions = [
     "myst_nb",
     "notfound.extension",
     "publish.pages",
+    "publish.search",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
