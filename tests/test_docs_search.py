@@ -62,7 +62,7 @@ TYPED = {
     "create_thing": "01-thing.html#create-the-thing",
     "activat": "03-certificate.html#activate-it",
     "attach thing": "03-certificate.html#the-post-s-missing-step-attach-the-thing",
-    "new certificate for an old button": "03-certificate.html#your-turn-a-new-certificate-for-an-old-button",
+    "rotate certificate": "03-certificate.html#your-turn-a-new-certificate-for-an-old-button",
     "real button": "04-closing.html#a-real-button",
     "flowchart": "04-closing.html#what-you-have-made",
     "real account": "real-account.html#on-a-real-aws-account",
@@ -75,7 +75,8 @@ FIRST = "#found li:first-child a"
 def ask(page: Page, question: str) -> str:
     """Type a question over the last one; return where the first result leads."""
     page.locator("#question").fill(question)
-    return page.locator(FIRST).get_attribute("href", timeout=1000) or ""
+    first = page.locator(FIRST)
+    return str(first.get_attribute("href")) if first.count() else "nowhere"
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +169,7 @@ Fails
 It bites
 --------
 
-{"Some words before it. " * 30} *BiteException*: put_on the gloves in time, by id. {"And after it. " * 30}
+{"Words before. " * 40} *BiteException*: put_on the gloves in time, by id. {"And after. " * 40}
 """,
 }
 
