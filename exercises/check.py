@@ -58,7 +58,7 @@ _EXACTLY = "Compared over everything that a policy can allow: {} what is wanted,
 )
 def second_button(account: Account) -> None:
     """Check that the second button is registered, with its serial number and the marker."""
-    name, first = account.name("second-button"), account.name("button")
+    name, first = account.name("second-button"), account.name(thing.BUTTON)
     wanted = thing.attributes(SECOND_SERIAL)
     cure = f"Call iot.create_thing with thingName={name!r} and the attributes {wanted}."
     things = account.iot.get_paginator("list_things").paginate().search("things[]")

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 EXAMPLE_SERIAL = "G030JF055364XVRB"
 """The serial number of AWS's own examples: 16 characters, as on the back of a button."""
 
+BUTTON = "button"
+"""What the lesson calls its button; ``aws.name`` puts in front whose it is."""
+
 SERIAL_ATTRIBUTE = "serialNumber"
 
 

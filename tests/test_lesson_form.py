@@ -11,6 +11,7 @@ from cells import STUB, code_cells, promises_an_error
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from exercises import check
 from publish import times
 from publish.notebooks import FOLDER, NOTEBOOKS, ROOT
 
@@ -197,3 +198,26 @@ def test_five_minutes_hold_all_cells_of_an_exercise() -> None:
     cells += [new_markdown_cell(folded, id="task-answer")]
     assert times.minutes(new_notebook(cells=cells)) == (10, 5)
     assert str(times.minutes(new_notebook(cells=cells))) == "10 minutes, and 5 for the exercise"
+
+
+# What the lesson calls things stands in one place: a text that quotes another name is found.
+
+
+def quotes(text: str) -> set[str]:
+    """The names, serial numbers and regions in a text that are the lesson's own."""
+    return set(re.findall(r"\bmy-[a-z-]*[a-z]|\bG030JF[0-9A-Z]+|\b[a-z]{2}-(?:\w+-)+\d\b", text))
+
+
+def test_texts_quote_what_the_cells_use() -> None:
+    shown, quoted = set[str](), dict[str, set[str]]()
+    for name in NOTEBOOKS:
+        for cell in read(name).cells:
+            if cell.cell_type == "code":
+                shown |= quotes(json.dumps(cell))
+            else:
+                quoted[f"{name}, cell {cell.id}"] = quotes(cell.source)
+    for line in (FOLDER / "troubleshooting.md").read_text("utf-8").splitlines():
+        quoted[f"troubleshooting.md: {line}"] = quotes(line)
+    shown.add(check.SECOND_SERIAL)
+    stale = [f"{place}: {sorted(found - shown)}" for place, found in quoted.items()]
+    assert [each for each in stale if not each.endswith("[]")] == []

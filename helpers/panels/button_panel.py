@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import ipywidgets as widgets
 
-from helpers import button, certificate
+from helpers import button, certificate, thing
 from helpers.account import Account
 from helpers.button import Click, Device, Inbox, Message, Refused
 from helpers.errors import LessonError
@@ -46,7 +46,7 @@ class ButtonPanel(Panel):
         self,
         account: Account,
         *,
-        what: str = "button",
+        what: str = thing.BUTTON,
         listener: str = "panel",
         title: str = "Press the button",
     ) -> None:

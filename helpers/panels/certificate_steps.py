@@ -56,7 +56,7 @@ class CertificateSteps(Panel):
         self.refresh()
 
     def _make_controls(self) -> None:
-        usual = self._account.name("button")
+        usual = self._account.name(thing.BUTTON)
         names = {usual, *(each.name for each in thing.made_here(self._account.iot))}
         self.thing = field(widgets.Dropdown, "For the Thing", options=sorted(names), value=usual)
         self.policy = field(widgets.Dropdown, "Policy")
@@ -95,7 +95,7 @@ class CertificateSteps(Panel):
         self.files = saved(self._account.key_folder / self.thing.value)
         self.found = certificate.find(iot, self.files.certificate_id) if self.files else None
         names = [each.name for each in policy.made_here(iot)]
-        usual = self._account.name("button-policy")
+        usual = self._account.name(f"{thing.BUTTON}-policy")
         chosen = self.policy.value or usual
         self.policy.options = names
         self.policy.value = chosen if chosen in names else next(iter(names), None)

@@ -5,7 +5,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from helpers import closing
+from helpers import closing, thing
 from helpers.account import Account
 from helpers.account.guard import changes_nothing
 from helpers.panels.panel import Panel, Picture, action, row
@@ -43,7 +43,7 @@ class Checklist(Panel):
     def refresh(self, _: Any = None) -> None:
         """Look up which steps are done, and show them."""
         self._due = False
-        self.steps = steps(closing.inventory(self._account), self._account.name("button"))
+        self.steps = steps(closing.inventory(self._account), self._account.name(thing.BUTTON))
         self._table.value = _table(self.steps)
 
     def after_call(self, model: Any, **_: object) -> None:

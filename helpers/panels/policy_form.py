@@ -57,7 +57,7 @@ class PolicyForm(Panel):
         self.name_action()
 
     def _make_controls(self) -> None:
-        name = self._account.name("button-policy")
+        name = self._account.name(f"{thing.BUTTON}-policy")
         self.name = field(widgets.Text, "Name", value=name)
         self.start = field(
             widgets.Dropdown, "Start from", options=list(self._start), value="Least privilege"
@@ -243,7 +243,7 @@ def resource_presets(account: Account, button: Thing) -> list[str]:
 
 
 def _button(account: Account) -> Thing:
-    name = account.name("button")
+    name = account.name(thing.BUTTON)
     example = thing.attributes(thing.EXAMPLE_SERIAL)
     return thing.find(account.iot, name) or Thing(name, account.arn("thing", name), example)
 

@@ -15,13 +15,13 @@ class ThingForm(Panel):
 
     picture = Picture(
         "iot-registerathing.png",
-        "The form Register a Thing: the name my-button, a serial number, the button Create thing, "
+        "The form Register a Thing: the button's name, a serial number, the button Create thing, "
         "and below it the answer and the boto3 call that it made.",
     )
 
     def __init__(self, account: Account) -> None:
         self._iot = account.iot
-        self.name = field(widgets.Text, "Name", value=account.name("button"))
+        self.name = field(widgets.Text, "Name", value=account.name(thing.BUTTON))
         self.serial = field(widgets.Text, "Serial number", value=thing.EXAMPLE_SERIAL)
         self.advice = widgets.HTML()
         self.button = action("Create thing", main=True)
