@@ -217,6 +217,8 @@ def test_each_answer_says_that_it_is_one(text: str) -> None:
         r"^\*Output:\*\n\n(?:```text|<div style=\"overflow-x: auto\">)$", text, flags=re.M
     )
     assert len(led) == len(answers) > 10
+    ends = re.findall(r"^```text\n.*?^```\n\{: scrolls\}\n\n(.)", text, flags=re.M | re.S)
+    assert len(ends) > 10 and "`" not in ends, "an answer goes over into the next cell's code"
 
 
 def test_no_block_is_wider_than_the_page_of_a_blog(text: str) -> None:
