@@ -11,11 +11,10 @@ from helpers.waiting import delete_when_detached, ignore_missing
 if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient
 
-EXAMPLE_SERIAL = "G030JF055364XVRB"
-"""The serial number of AWS's own examples: 16 characters, as on the back of a button."""
-
 BUTTON = "button"
 """What the lesson calls its button; ``aws.name`` puts in front whose it is."""
+EXAMPLE_SERIAL = "G030JF055364XVRB"
+"""The serial number of AWS's own examples: 16 characters, as on the back of a button."""
 
 SERIAL_ATTRIBUTE = "serialNumber"
 

@@ -1,6 +1,7 @@
 """Render the committed notebooks into a Jekyll post and a site, in _build; nothing is executed."""
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from publish import addresses, lesson, pictures, post, way, website
+from publish import addresses, layout, lesson, pictures, post, way, website
 from publish.notebooks import ROOT
 
 BUILD = ROOT / "_build"
@@ -20,14 +21,18 @@ def main() -> None:
     options = _options()
     try:
         if options.execute:
-            _execute(options.check)
+            _run("publish.notebooks", *(["--check"] if options.check else []))
         if options.pictures:
             _make_pictures()
-        if options.check:
+        if options.base_url:
+            os.environ[addresses.BASE_URL] = options.base_url
+        if options.publish:
+            lay_out(options.publish, _head(options))
+        elif options.check:
             check()
         else:
             build(_head(options))
-    except (addresses.AddressError, post.PostError) as error:
+    except (addresses.AddressError, post.PostError, layout.NotPublished) as error:
         sys.exit(str(error))
     except website.SiteError as error:
         sys.exit(f"The site has holes; nothing was written.\n{error}")
@@ -51,6 +56,22 @@ def build(head: post.Head = post.NEW) -> None:
         post.RECORD.write_text(post.record(BUILD / "post"), "utf-8")
     print(f"post: _build/post/_posts/{file.name}")
     print("site: _build/site/index.html")
+
+
+def lay_out(folder: Path, head: post.Head) -> None:
+    """Make everything that is published, in two folders that are ready to copy."""
+    known = addresses.read()
+    layout.check(folder, known)
+
+    def make(pages: Path, blog: Path) -> None:
+        render(lesson.read(), pages.parent, known, head)
+        for name, target in (("site", pages), ("post", blog)):
+            pages.parent.joinpath(name).rename(target)
+        _run("publish.lite", "--into", str(pages / addresses.EDITION))
+
+    layout.lay_out(folder, known, make)
+    print(f"{folder}/{layout.PAGES}: copy what is in it to {known.site}")
+    print(f"{folder}/{layout.BLOG}: copy what is in it into a Jekyll blog's folder")
 
 
 def check() -> None:
@@ -80,9 +101,8 @@ def render(
     return file
 
 
-def _execute(check: bool) -> None:
-    command = [sys.executable, "-m", "publish.notebooks", *(["--check"] if check else [])]
-    done = subprocess.run(command, cwd=ROOT)
+def _run(module: str, *options: str) -> None:
+    done = subprocess.run([sys.executable, "-m", module, *options], cwd=ROOT)
     if done.returncode:
         sys.exit(done.returncode)
 
@@ -103,6 +123,12 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--title", type=_title, help="the post's title")
     parser.add_argument("--date", type=_date, help="the post's date: '2017-08-23 13:45'")
+    parser.add_argument(
+        "--publish", type=Path, metavar="DIR", help="lay everything out in a new folder, to copy"
+    )
+    parser.add_argument(
+        "--base-url", metavar="URL", help="with --publish: where the site will be, https://…"
+    )
     parser.add_argument("--execute", action="store_true", help="run the notebooks first")
     parser.add_argument(
         "--pictures", action="store_true", help="make the panels' pictures anew, in a browser"

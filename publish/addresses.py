@@ -6,6 +6,7 @@ say; ``--check`` only tells what is not as it would write it.
 """
 
 import argparse
+import os
 import re
 import sys
 import tomllib
@@ -19,6 +20,11 @@ from publish.notebooks import FOLDER, NOTEBOOKS, ROOT
 
 PROJECT = ROOT / "pyproject.toml"
 README = ROOT / "README.md"
+BASE_URL = "IOT_LESSON_BASE_URL"
+"""A variable of the environment, which Sphinx's process inherits: where site and browser edition
+will be, whatever the setting says."""
+EDITION = "browser"
+"""The browser edition's folder in the site's, and the end of its address."""
 BRANCH = "main"
 """Colab's documentation opens a notebook by its branch; Binder knows HEAD, the default one."""
 _BADGES = {
@@ -52,13 +58,15 @@ class Addresses:
 
 
 def read(project: Path = PROJECT) -> Addresses:
-    """Read the addresses from a pyproject.toml.
+    """Read the addresses from a pyproject.toml; :data:`BASE_URL` goes before what it says.
 
     Raises:
         AddressError: one of them is not one, or has a name that nobody asks for.
     """
     known = [each.capitalize() for each in Addresses.__dataclass_fields__]
     given = tomllib.loads(project.read_text("utf-8"))["project"].get("urls", {})
+    if base := os.environ.get(BASE_URL, "").rstrip("/"):
+        given |= {"Site": base, "Browser": f"{base}/{EDITION}"}
     for name, address in given.items():
         if name not in known:
             raise AddressError(f"[project.urls] has {name!r}; it may have {', '.join(known)}.")

@@ -22,6 +22,7 @@ PAGES = {
     "sandbox": "sandbox/README.md",
     "real-account": "README.md",
     "facilitator": "workshop/README.md",
+    "publishing": "docs/publishing.md",
     "security": "SECURITY.md",
     "changelog": "CHANGELOG.md",
     **{

@@ -161,7 +161,7 @@ def test_the_site_is_searched_offline_and_turns_dark(project: Path, chromium: Br
     page = context.new_page()
     with served(project / "_build" / "site") as address:
         page.goto(f"{address}/search.html?q=IMPLICIT_DENY")
-        page.locator("ul.search a", has_text="policy").first.wait_for(timeout=10_000)
+        page.locator("#found a", has_text="policy").first.wait_for(timeout=10_000)
         background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     context.close()
     assert max(map(int, re.findall(r"\d+", background)[:3])) < 60

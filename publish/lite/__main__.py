@@ -1,6 +1,7 @@
 """Build the browser edition, and serve it: ``./tutorial browser [--serve]``."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -15,6 +16,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="./tutorial browser", description=__doc__)
     parser.add_argument("--serve", action="store_true", help="serve it on 127.0.0.1 until Ctrl-C")
     parser.add_argument("--port", type=int, default=8899, help="the port (default: %(default)s)")
+    parser.add_argument(
+        "--into", type=Path, default=SITE, help="the site's folder: what is there goes"
+    )
     parser.add_argument("--wheels", type=Path, help="a folder of Pyodide's own wheels")
     options = parser.parse_args()
     if options.port not in range(2**16):  # else it would be taken modulo 2^16
@@ -22,15 +26,18 @@ def main() -> int:
         return 1
     say("building the browser edition; the first time takes a minute ...")
     try:
-        build(own_wheels=find(options.wheels, pyodide_lock()) if options.wheels else None)
+        build(
+            options.into,
+            own_wheels=find(options.wheels, pyodide_lock()) if options.wheels else None,
+        )
     except (NotBuilt, WrongWheels) as error:
         say(str(error))
         return 1
     if not options.serve:
-        print(f"The site is in {SITE.relative_to(Path.cwd())}; --serve shows it.")
+        print(f"The site is in {os.path.relpath(options.into)}; --serve shows it.")
         return 0
     try:
-        serve(SITE, options.port)
+        serve(options.into, options.port)
     except OSError as problem:
         say(f"port {options.port} cannot be served ({problem}): name another with --port")
         return 1
