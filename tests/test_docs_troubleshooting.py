@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from publish.canonical import sanitize
+from publish.notebooks import ROOT
 from publish.website import PAGES
 
-PAGE = PAGES["troubleshooting.md"].read_text("utf-8")
+PAGE = (ROOT / PAGES["troubleshooting"]).read_text("utf-8")
 OPENING, *REST = re.split(r"^## ", PAGE, flags=re.M)
 STORIES = {story.split("\n", 1)[0]: story for story in REST}
 OF_ONE_PYTHON = r" \(_ssl\.c:\d+\)"

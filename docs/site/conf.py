@@ -40,6 +40,7 @@ autosummary_generate_overwrite = False  # the page of the panels is written by h
 # Nobody constructs a class by hand: the functions do. A panel's picture is what the lesson shows.
 autodoc_class_signature = "separated"
 autodoc_default_options = {"exclude-members": "__init__, __new__, picture"}
+autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
 python_use_unqualified_type_names = True
