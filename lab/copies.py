@@ -6,6 +6,7 @@ file in the copy records what each was made from.
 
 import hashlib
 import json
+import re
 import subprocess
 from collections.abc import Iterable
 from contextlib import closing, suppress
@@ -18,6 +19,7 @@ NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 KEYS = "keys"
 """The folder of private keys, beside the notebooks that made them. It is never copied."""
 _RECORD = ".made-from.json"
+_COUNT = re.compile(rb'("execution_count": )\d+')
 
 
 def lesson(notebooks: Path = NOTEBOOKS) -> list[Path]:
@@ -32,13 +34,17 @@ def lesson(notebooks: Path = NOTEBOOKS) -> list[Path]:
     return found
 
 
-def trust(files: Iterable[Path], *, data_dir: Path | None = None) -> None:
+def as_new(file: Path) -> bytes:
+    """Return a file of the lesson as a learner gets it: of a notebook, no cell has run yet."""
+    content = file.read_bytes()
+    return _COUNT.sub(rb"\1null", content) if file.suffix == ".ipynb" else content
+
+
+def trust(contents: Iterable[bytes], *, data_dir: Path | None = None) -> None:
     """Record for JupyterLab that the outputs of these notebooks may be shown, drawings included.
 
-    What is recorded is the content: a copy of such a notebook is trusted, too.
-
     Args:
-        files: Those that are no notebooks are passed over.
+        contents: Those that are no notebooks are passed over.
         data_dir: Jupyter's data folder of the user who is to trust them; of this one by default.
 
     Source: https://jupyter-server.readthedocs.io/en/latest/operators/security.html
@@ -49,9 +55,9 @@ def trust(files: Iterable[Path], *, data_dir: Path | None = None) -> None:
 
     notary = NotebookNotary(**({"data_dir": str(data_dir)} if data_dir else {}))
     with closing(notary.store):
-        for file in files:
+        for content in contents:
             with suppress(ValueError):  # what cannot be read as a notebook needs no trust
-                notary.sign(nbformat.read(file, as_version=4))
+                notary.sign(nbformat.reads(content, as_version=4))
 
 
 def update(folder: Path, notebooks: Path = NOTEBOOKS) -> list[str]:
@@ -66,21 +72,22 @@ def update(folder: Path, notebooks: Path = NOTEBOOKS) -> list[str]:
     stale, newer = [], []
     for file in lesson(notebooks):
         name = file.relative_to(notebooks).as_posix()
-        version, copy = _version(file), folder / name
-        there = _version(copy) if copy.exists() else None
+        content, copy = as_new(file), folder / name
+        version = _version(file, content)
+        there = _version(copy, copy.read_bytes()) if copy.exists() else None
         if there not in (None, version, made_from.get(name)):
             newer += [name] if version != made_from.get(name) else []
             continue
         if there != version:
-            stale.append((file, copy))
+            stale.append((copy, content))
         # A learner may have worked in notebooks/ itself: a copy of what git does not hold could be
         # the only one some day, so it counts as changed.
         record[name] = version if committed.get(name) == _blob(file) else ""
     if stale:
-        trust(file for file, _ in stale)
-    for file, copy in stale:
+        trust(content for _, content in stale)
+    for copy, content in stale:
         copy.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(copy, file.read_bytes(), mode=0o644)
+        write_whole(copy, content, mode=0o644)
     if record != made_from:
         write_whole(folder / _RECORD, json.dumps(record, indent=1).encode(), mode=0o644)
     return newer
@@ -143,12 +150,11 @@ def _blob(file: Path) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
-def _version(file: Path) -> str:
+def _version(file: Path, content: bytes) -> str:
     """Return a digest of a file; of a notebook's cells only, if it is one.
 
     The rest of a notebook JupyterLab changes by itself, as soon as it is opened.
     """
-    content = file.read_bytes()
     if file.suffix == ".ipynb":
         with suppress(ValueError, KeyError, TypeError):
             content = json.dumps(json.loads(content)["cells"], sort_keys=True).encode()

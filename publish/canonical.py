@@ -1,7 +1,6 @@
 """The one form in which notebooks are committed: the same bytes, whoever ran them and whenever."""
 
 import copy
-import itertools
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,28 +14,27 @@ PATTERNS = get_sanitize_patterns(SANITIZE.read_text("utf-8"))
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 OF_ONE_RUN = ("ExecuteTime", "collapsed", "execution", "scrolled", "trusted")
 """Cell metadata that a run or a user interface leaves behind; tags and the like stay."""
+COUNT = 1
+"""The count of every cell that has run, so that a new cell changes no other; nbval wants one."""
 OF_ONE_WIDGET = "application/vnd.jupyter.widget-view+json"
 """The MIME type of an output that needs a live widget; its text form stays."""
 
 
 def canonical(notebook: NotebookNode) -> NotebookNode:
-    """Return the notebook as it is committed: counted from 1, with nothing of this run alone.
+    """Return the notebook as it is committed, with nothing of this run alone.
 
     Args:
         notebook: An executed notebook of format 4; it is left as it is.
     """
     result = copy.deepcopy(notebook)
     result.metadata = NotebookNode(kernelspec=NotebookNode(KERNELSPEC))
-    counts = itertools.count(1)
     for cell in result.cells:
         cell.metadata = NotebookNode(
             {name: value for name, value in cell.metadata.items() if name not in OF_ONE_RUN}
         )
         if cell.cell_type == "code":
-            cell.execution_count = next(counts) if cell.source.strip() else None
-            cell.outputs = [
-                _canonical_output(output, cell.execution_count) for output in merged(cell.outputs)
-            ]
+            cell.execution_count = COUNT if cell.source.strip() else None
+            cell.outputs = [_canonical_output(output) for output in merged(cell.outputs)]
     return result
 
 
@@ -68,10 +66,10 @@ def sanitize(value: Any) -> Any:
     return value
 
 
-def _canonical_output(output: NotebookNode, count: int | None) -> NotebookNode:
+def _canonical_output(output: NotebookNode) -> NotebookNode:
     result: NotebookNode = sanitize(output)
     if "execution_count" in result:
-        result.execution_count = count
+        result.execution_count = COUNT
     if "data" in result:
         result.data.pop(OF_ONE_WIDGET, None)
     if result.output_type == "error":

@@ -82,10 +82,12 @@ def test_only_what_is_of_one_run_goes() -> None:
     }
 
 
-def test_cells_are_counted_from_one_and_empty_ones_are_not() -> None:
+def test_a_new_cell_changes_no_other_and_an_empty_one_has_not_run() -> None:
     found = [v4.new_code_cell(source, execution_count=9) for source in ("a", " \n", "b")]
     changed = canonical(v4.new_notebook(cells=found))
-    assert [cell.execution_count for cell in changed.cells] == [1, None, 2]
+    assert [cell.execution_count for cell in changed.cells] == [1, None, 1]
+    without = canonical(v4.new_notebook(cells=found[1:]))
+    assert without.cells == changed.cells[1:]
 
 
 def test_a_traceback_becomes_its_last_line() -> None:

@@ -21,7 +21,7 @@ ONE, TWO, PICTURE = "01-one.ipynb", "02-two.ipynb", "pictures/way.svg"
 def write(file: Path, said: str) -> None:
     """Write a notebook whose drawing Jupyter shows only if it is trusted."""
     drawing = v4.new_output("display_data", {"image/svg+xml": f"<svg><title>{said}</title></svg>"})
-    cell = v4.new_code_cell(said, outputs=[drawing], id="drawing")
+    cell = v4.new_code_cell(said, outputs=[drawing], id="drawing", execution_count=1)
     nbformat.write(v4.new_notebook(cells=[cell]), file)
 
 
@@ -80,6 +80,15 @@ def test_keys_and_what_else_lies_about_are_not_copied(notebooks: Path) -> None:
         notebooks.joinpath(name).parent.mkdir(exist_ok=True)
         notebooks.joinpath(name).write_text("")
     assert listed(work(notebooks)) == {ONE, TWO, PICTURE}
+
+
+def test_no_cell_of_a_copy_has_run(notebooks: Path) -> None:
+    result = v4.new_output("execute_result", {"text/plain": "1"}, execution_count=1)
+    cell = v4.new_code_cell('"execution_count": 1', outputs=[result], execution_count=1, id="it")
+    nbformat.write(v4.new_notebook(cells=[cell]), notebooks / ONE)
+    found = nbformat.read(work(notebooks) / ONE, as_version=4).cells[0]
+    assert found.execution_count is found.outputs[0].execution_count is None
+    assert found.source == cell.source
 
 
 def test_what_the_learner_changed_stays_and_a_newer_one_is_named(
@@ -195,7 +204,7 @@ def test_without_its_record_nothing_is_overwritten(notebooks: Path, record: str 
     write(notebooks / TWO, "two, newer")
     assert copies.update(copy, notebooks) == [ONE, TWO]
     assert (source(copy / ONE), source(copy / TWO)) == ("mine", "two")
-    write(copy / TWO, "two, newer")
+    (copy / TWO).write_bytes(copies.as_new(notebooks / TWO))
     assert copies.update(copy, notebooks) == [ONE]
     assert TWO in json.loads((copy / ".made-from.json").read_text())
 

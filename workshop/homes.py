@@ -2,7 +2,6 @@
 
 import os
 import pwd
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -51,13 +50,14 @@ def prepare(home: Path, content: Sequence[Path], owner: pwd.struct_passwd | None
         return
     # Complete or not at all; and its owner gets it before they can put a link into it.
     unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=home.parent))
-    for file in content:
+    contents = {file: copies.as_new(file) for file in content}
+    for file, its in contents.items():
         copy = unfinished / "notebooks" / _name(file)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, copy)
+        copy.write_bytes(its)
     data_dir = unfinished / ".local" / "share" / "jupyter"
     data_dir.mkdir(parents=True, mode=0o700)
-    copies.trust(content, data_dir=data_dir)
+    copies.trust(contents.values(), data_dir=data_dir)
     if owner:
         for path in (unfinished, *unfinished.rglob("*")):
             os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import nbformat
 
-from lab.copies import lesson
+from lab.copies import as_new, lesson
 from publish.notebooks import FOLDER
 
 SENTENCES = {
@@ -35,7 +35,7 @@ def notebook(file: Path) -> str:
     Raises:
         KeyError: a cell that a sentence is for is not there.
     """
-    read = nbformat.read(file, as_version=4)
+    read = nbformat.reads(as_new(file), as_version=4)
     read.metadata.kernelspec = KERNEL
     places = {cell.id: at for at, cell in enumerate(read.cells)}
     for cell, sentence in reversed(SENTENCES.get(file.stem, {}).items()):
