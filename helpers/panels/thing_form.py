@@ -15,7 +15,7 @@ class ThingForm(Panel):
 
     picture = Picture(
         "iot-registerathing.png",
-        "The form Register a Thing: the button's name, a serial number, the button Create thing, "
+        "The form Register a Thing: a name, a serial number, the button Create thing, "
         "and below it the answer and the boto3 call that it made.",
     )
 
