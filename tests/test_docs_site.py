@@ -28,7 +28,7 @@ from publish.notebooks import FOLDER, NOTEBOOKS, ROOT
 
 PAGES = {
     *("index", "glossary", "troubleshooting", "sandbox", "real-account", "facilitator"),
-    *("security", "changelog", "404", "search", "genindex", *NOTEBOOKS),
+    *("publishing", "security", "changelog", "404", "search", "genindex", *NOTEBOOKS),
 }
 MAKE = "from publish import lesson, website; website.write(lesson.read(), website.Path('site'))"
 
