@@ -327,7 +327,7 @@ def beyond(
     """Show what one policy allows that another does not: an example for each action.
 
     Args:
-        document: The policy, as built by :func:`document`.
+        document: The policy, as built by :func:`iot_policy.document`.
         wanted: The other one: it allows what it should.
         region: Where the resources are.
         account: Whose they are: 12 digits.

@@ -17,6 +17,7 @@ from publish.notebooks import FOLDER, NOTEBOOKS, ROOT
 
 each_notebook = pytest.mark.parametrize("name", NOTEBOOKS)
 
+PLACES = ("README.md", "workshop/README.md")
 READING_AT_MOST = 20
 """Minutes, without the exercises."""
 SAY_NOTHING = {"True", "False", "None", "Ellipsis"}
@@ -151,8 +152,24 @@ def test_the_readme_says_the_same() -> None:
     text = ROOT.joinpath("README.md").read_text("utf-8")
     for name in NOTEBOOKS:
         reading, exercises = times.minutes(read(name))
-        (row,) = re.findall(rf"^\| \[{name}\].*\|$", text, re.M)
-        assert row.endswith(f" | {reading} + {exercises} |")
+        assert re.search(rf"^\| \[{name}\].* \| {reading} \+ {exercises} \|$", text, re.M), name
+
+
+@each_notebook
+def test_a_notebook_is_named_wherever_the_others_are(name: str) -> None:
+    """CONTRIBUTING's list for one more notebook, as far as nothing else holds it."""
+    readme, plan = (ROOT.joinpath(each).read_text("utf-8") for each in PLACES)
+    before = NOTEBOOKS[NOTEBOOKS.index(name) - 1] if name != NOTEBOOKS[0] else None
+    named = {
+        "README.md's table of the lesson": f"| [{name}](notebooks/{name}.ipynb) |" in readme,
+        "workshop/README.md's plan of the class": f"Notebook {name[:2]}" in plan,
+        f"the end of {before}": not before or f"[{name}]({name}.ipynb)" in last_words(before),
+    }
+    assert [place for place, there in named.items() if not there] == []
+
+
+def last_words(name: str) -> str:
+    return str(read(name).cells[-1].source)
 
 
 def test_the_post_says_the_sum() -> None:

@@ -118,6 +118,7 @@ def test_every_generated_file_is_in_the_table() -> None:
     others = (
         "README.md",
         "docs/rendered.sha256",
+        "docs/site/_static/preview.png",
         "publish/lite/package-lock.json",
         "requirements.txt",
         "requirements-workshop.txt",

@@ -61,7 +61,7 @@ nitpick_ignore_regex = [
     # What an Account, a button, a panel and a policy have inside; what a certificate's key can be.
     (r"py:class", r"sandbox\..*|DeviceLink|Ledger|helpers\.button\._Connection"),
     (r"py:class", r"helpers\.panels\.\w+\.\w+"),
-    (r"py:.*", r"iot_policy\.\w+\.\w+|document"),
+    (r"py:.*", r"iot_policy\.\w+\.\w+"),
     (r"py:class", r"cryptography\..*"),
 ]
 
