@@ -12,14 +12,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import nbformat
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from jupyter_client.manager import KernelManager
 
 from helpers import closing
@@ -33,12 +34,13 @@ from rehearsal.record import VARIABLE, Recording, connect
 from sandbox import process
 
 BUILD = ROOT / "_build" / "rehearsal"
+UNLESS_NOTHING_IS_LEFT = (
+    "It stopped. If it does not say above that nothing of it is left: ./tutorial rehearse --clean"
+)
 AWS_PLACE = BUILD / "aws"
 """Where it works on AWS. The folder goes with the clean-up; until then, it holds the keys."""
-CELL_TAKES_AT_MOST = 1200
-"""Seconds: a changed policy takes AWS up to eight minutes, and a cell may wait for two."""
 SANDBOX = "The sandbox of this rehearsal: on this machine alone, and it costs nothing."
-AWS = f"""AWS account ········{{number}}. This makes 8 Things, 17 policies and 8 certificates there.
+AWS = f"""AWS account ········{{number}}. This makes 8 Things, 15 policies and 8 certificates there.
 Their names begin with {LEARNER}-. It calls AWS about a thousand times, connects about a hundred
 times, and takes up to an hour, most of which is waiting. It costs a few US cents at most:
 https://aws.amazon.com/iot-core/pricing/
@@ -56,17 +58,15 @@ def main() -> None:
     if options.replay and aws:
         sys.exit("A recording is compared with the sandbox: unset IOT_TUTORIAL_TARGET.")
     _ask(aws, yes=options.yes)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: clean up, then end
+    for each in (signal.SIGINT, signal.SIGTERM):  # clean up, then end
+        signal.signal(each, signal.default_int_handler)
     name = "replay" if options.replay else target
     file = (options.to or BUILD / f"{name}.jsonl").resolve()
     recorded = read(options.replay) if options.replay else None
     try:
         stopped = rehearse(file, aws=aws, only_clean=options.clean)
-    except LessonError as problem:
-        sys.exit(str(problem))
-    except KeyboardInterrupt:
-        print("stopped; if it does not say above that nothing is left: ./tutorial rehearse --clean")
-        sys.exit(130)
+    except (BotoCoreError, ClientError, KeyboardInterrupt, LessonError) as problem:
+        sys.exit(f"{mask(str(problem))}\n{UNLESS_NOTHING_IS_LEFT}")
     if recorded is not None:
         differences = compare(recorded, read(file), within=options.within)
         print(*differences, f"{len(differences)} differences", sep="\n")
@@ -123,9 +123,9 @@ def rehearse(file: Path, *, aws: bool = False, only_clean: bool = False) -> list
         LessonError: it does not connect; or not all could be removed.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")  # an earlier recording stays until this one is whole
-    part.write_text("")
-    recording = Recording(part)
+    begun = file.with_suffix(".part")  # an earlier recording stays until this one is whole
+    begun.write_text("")
+    recording = Recording(begun)
     recording.write(
         rehearsal=1,
         target="aws" if aws else "sandbox",
@@ -133,7 +133,7 @@ def rehearse(file: Path, *, aws: bool = False, only_clean: bool = False) -> list
         boto3=version("boto3"),
     )
     stopped: list[str] = []
-    with _place(aws, part) as place:
+    with _place(aws, begun) as place:
         account = connect()
         print(account, flush=True)
         try:
@@ -148,12 +148,12 @@ def rehearse(file: Path, *, aws: bool = False, only_clean: bool = False) -> list
                 left = closing.inventory(account)
             print("nothing of it is left" if left.empty else f"AWS still lists {left}", flush=True)
     if only_clean:
-        part.unlink()
+        begun.unlink()
         return []
-    text = part.read_text("utf-8")
+    text = begun.read_text("utf-8")
     if mask(text) != text:
         stopped.append("Something in the recording is not masked: do not publish it.")
-    part.replace(file)
+    begun.replace(file)
     print(*stopped, f"The recording: {file}", sep="\n")
     return stopped
 
@@ -229,16 +229,20 @@ def _run_notebook(file: Path, recording: Recording) -> str:
     kernel = KernelManager(kernel_name="python3")
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     kernel.start_kernel(cwd=str(file.parent), **quiet)
+    client = kernel.blocking_client()
+    client.start_channels()
     try:
-        client = kernel.blocking_client()
-        client.start_channels()
         client.wait_for_ready(timeout=60)
 
         def run(code: str) -> dict[str, Any]:
-            reply = client.execute_interactive(
-                code, timeout=CELL_TAKES_AT_MOST, allow_stdin=False, output_hook=lambda _: None
-            )
-            return dict(reply["content"])
+            # Not execute_interactive: after Ctrl-C it waits on, in the loop that ends the kernel.
+            asked = client.execute(code, allow_stdin=False)
+            while kernel.is_alive():
+                with suppress(Empty):
+                    reply = client.get_shell_msg(timeout=1)
+                    if reply["parent_header"].get("msg_id") == asked:
+                        return dict(reply["content"])
+            raise RuntimeError("The kernel has ended.")
 
         begun = run("from rehearsal import record; record.begin()")
         assert begun["status"] == "ok", begun
@@ -251,9 +255,10 @@ def _run_notebook(file: Path, recording: Recording) -> str:
                 said["text"] = mask(reply.get("evalue", ""))
             if said["code"] and "raises-exception" not in cell.metadata.get("tags", []):
                 return f"{name}: {said['code']}: {said['text']}"
-    except (RuntimeError, TimeoutError) as problem:  # the kernel died, or a cell does not end
-        return str(problem)
+    except RuntimeError as problem:  # there is no kernel, or none any more
+        return f"{file.stem}: {problem}"
     finally:
+        client.stop_channels()
         kernel.shutdown_kernel()  # the call that it is in may end, so that its answer is heard
     return ""
 
