@@ -57,16 +57,21 @@ def main() -> None:
     aws = target == "aws"
     if options.replay and aws:
         sys.exit("A recording is compared with the sandbox: unset IOT_TUTORIAL_TARGET.")
+    try:
+        recorded = read(options.replay) if options.replay else None
+    except (OSError, ValueError) as problem:
+        sys.exit(str(problem))
     _ask(aws, yes=options.yes)
     for each in (signal.SIGINT, signal.SIGTERM):  # clean up, then end
         signal.signal(each, signal.default_int_handler)
     name = "replay" if options.replay else target
     file = (options.to or BUILD / f"{name}.jsonl").resolve()
-    recorded = read(options.replay) if options.replay else None
     try:
         stopped = rehearse(file, aws=aws, only_clean=options.clean)
     except (BotoCoreError, ClientError, KeyboardInterrupt, LessonError) as problem:
-        sys.exit(f"{mask(str(problem))}\n{UNLESS_NOTHING_IS_LEFT}")
+        # A LessonError may name certificates to look at; an error of AWS's names the account.
+        told = str(problem) if isinstance(problem, LessonError) else mask(str(problem))
+        sys.exit(f"{told}\n{UNLESS_NOTHING_IS_LEFT}")
     if recorded is not None:
         differences = compare(recorded, read(file), within=options.within)
         print(*differences, f"{len(differences)} differences", sep="\n")
