@@ -93,14 +93,13 @@ def _pairs(
 ) -> Iterator[tuple[Entry, Entry]]:
     """Iterate over what is in both, in the same order; of the rest, add the differences."""
     names = [*map(name, recorded)], [*map(name, now)]
-    alone: tuple[list[str], list[str]] = [], []
+    alone: list[str] = []
     for kind, at, until, there, end in SequenceMatcher(None, *names, autojunk=False).get_opcodes():
         if kind == "equal":
             yield from zip(recorded[at:until], now[there:end], strict=True)
         else:
-            alone[0].extend(names[0][at:until])
-            alone[1].extend(names[1][there:end])
-    for each in dict.fromkeys(alone[0] + alone[1]):
+            alone += names[0][at:until] + names[1][there:end]
+    for each in dict.fromkeys(alone):
         sides = [f"there {_times(names[side].count(each))}" for side in (0, 1)]
         if sides[0] == sides[1]:
             sides = ["in one place", "in another"]

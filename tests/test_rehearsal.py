@@ -316,6 +316,10 @@ def test_a_recording_holds_nothing_of_the_account_nor_of_others(nowhere: None) -
     def with_others() -> None:
         empty()
         lessons.others("zoe")
+        in_process.client().create_thing(
+            thingName="zoe-thing",
+            attributePayload={"attributes": {"madeBy": "iot-button-tutorial", "zoe-own": "zoe"}},
+        )
 
     with patch.object(in_process, "empty", with_others):
         assert "ListCertificates" in calls(record(file))
@@ -410,7 +414,7 @@ WHOLE = "from rehearsal import __main__ as r; r.main()"
 
 
 class Desk:
-    """Where rehearsals are started: their sandbox goes on, so that it can be asked afterwards."""
+    """Where rehearsals are started; what their sandbox keeps stays, and can be looked at."""
 
     def __init__(self, place: Path) -> None:
         self.recording = place / "recording.jsonl"
@@ -429,12 +433,20 @@ class Desk:
             text=True,
         )
 
+    def wait(self, running: subprocess.Popen[str], cell: str) -> None:
+        """Wait until a rehearsal has come to a cell."""
+        begun, give_up = self.recording.with_suffix(".part"), monotonic() + 120
+        while not (begun.exists() and f'"cell": "{cell}"' in begun.read_text("utf-8")):
+            assert running.poll() is None and monotonic() < give_up, self.finish(running)
+            sleep(0.01)
+
     def finish(self, running: subprocess.Popen[str]) -> tuple[int, str]:
         printed, _ = running.communicate(timeout=120)
         return running.returncode, printed
 
     def assert_nothing_is_left(self) -> None:
         """Ask the sandbox without the lesson's ways, and look for folders with keys."""
+        process.stop(self.state)  # it ends anyway, when the rehearsal has; what it knew, it knows
         with patch.dict(os.environ, {"IOT_TUTORIAL_STATE_DIR": str(self.state)}):
             iot = client(accounts.connect())
         assert iot.list_things()["things"] == []
@@ -479,19 +491,33 @@ def test_a_rehearsal_of_one_notebook(desk: Desk) -> None:
             )
         ),
     ],
+    ids=lambda each: None if "main()" in each else each,
 )
 def test_ctrl_c_leaves_nothing(desk: Desk, program: str, cell: str) -> None:
     running = desk.start(program)
-    begun, give_up = desk.recording.with_suffix(".part"), monotonic() + 120
-    while not (begun.exists() and f'"cell": "{cell}"' in begun.read_text("utf-8")):
-        assert running.poll() is None and monotonic() < give_up, desk.finish(running)
-        sleep(0.01)
+    desk.wait(running, cell)
     os.killpg(running.pid, signal.SIGINT)  # as a terminal does
     status, printed = desk.finish(running)
     assert status == 1, printed
     assert "nothing of it is left" in printed
     assert "Traceback" not in printed
     desk.assert_nothing_is_left()
+    assert not desk.recording.exists()
+
+
+@pytest.mark.long
+def test_what_a_power_cut_leaves_is_removed_by_clean(desk: Desk, tmp_path: Path) -> None:
+    """The folder with the keys stays, as it does on AWS; nothing is recorded anew."""
+    (tmp_path / "keys").mkdir()
+    fixed = f"r.tempfile.mkdtemp = lambda prefix: {str(tmp_path / 'keys')!r}; r.main()"
+    running = desk.start(WHOLE.replace("r.main()", fixed))
+    desk.wait(running, "03-certificate/attach-policy")
+    running.kill()
+    desk.finish(running)
+    status, printed = desk.finish(desk.start(WHOLE.replace("r.main()", fixed), "--clean"))
+    assert (status, "notebook" in printed) == (0, False), printed
+    desk.assert_nothing_is_left()
+    assert not (tmp_path / "keys").exists()
     assert not desk.recording.exists()
 
 
