@@ -251,6 +251,7 @@ FORMS = [
     f"arn:aws-cn:iot:cn-north-1:{NUMBER}:cert/{DIGEST}",
     f"arn:aws:sts::{NUMBER}:assumed-role/Admin/zoe@example.org",
     f"User: arn:aws:iam::{NUMBER}:user/zoe is not authorized to perform: iot:CreateThing",
+    "it belongs to zoe@example.org",
     DIGEST,
     DIGEST.upper(),
     f"{DIGEST[:12]}…",
