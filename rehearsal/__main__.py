@@ -34,6 +34,7 @@ from rehearsal.record import VARIABLE, Recording, connect
 from sandbox import process
 
 BUILD = ROOT / "_build" / "rehearsal"
+STILL_THERE = "AWS still lists some of it; in some minutes: ./tutorial rehearse --clean"
 UNLESS_NOTHING_IS_LEFT = (
     "It stopped. If it does not say above that nothing of it is left: ./tutorial rehearse --clean"
 )
@@ -151,10 +152,11 @@ def rehearse(file: Path, *, aws: bool = False, only_clean: bool = False) -> list
             with part(recording, "clean-up"):
                 closing.clean_up(account)
                 left = closing.inventory(account)
-            print("nothing of it is left" if left.empty else f"AWS still lists {left}", flush=True)
+            print("nothing of it is left" if left.empty else STILL_THERE, flush=True)
+            stopped += [] if left.empty else [STILL_THERE]
     if only_clean:
         begun.unlink()
-        return []
+        return stopped
     text = begun.read_text("utf-8")
     if mask(text) != text:
         stopped.append("Something in the recording is not masked: do not publish it.")

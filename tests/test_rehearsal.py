@@ -467,7 +467,7 @@ def test_a_rehearsal_of_one_notebook(desk: Desk) -> None:
     """In a kernel, and to the end: nothing is left, and what is recorded can be published."""
     status, printed = desk.finish(desk.start(SHORT))
     assert status == 0, printed
-    assert "nothing of it is left" in printed
+    assert "\nnothing of it is left\n" in printed
     desk.assert_nothing_is_left()
     cells = read(desk.recording)
     assert "CreateKeysAndCertificate" in calls(cells)
@@ -500,7 +500,7 @@ def test_ctrl_c_leaves_nothing(desk: Desk, program: str, cell: str) -> None:
     os.killpg(running.pid, signal.SIGINT)  # as a terminal does
     status, printed = desk.finish(running)
     assert status == 1, printed
-    assert "nothing of it is left" in printed
+    assert "\nnothing of it is left\n" in printed
     assert "Traceback" not in printed
     desk.assert_nothing_is_left()
     assert not desk.recording.exists()
