@@ -21,6 +21,7 @@ PAGES = {
     "troubleshooting": "notebooks/troubleshooting.md",
     "sandbox": "sandbox/README.md",
     "real-account": "README.md",
+    "rehearsal": "docs/rehearsal.md",
     "facilitator": "workshop/README.md",
     "publishing": "docs/publishing.md",
     "security": "SECURITY.md",

@@ -23,6 +23,7 @@ LONGEST_FIRST = (
     "test_commands",
     "test_workshop_board",
     "test_sandbox",
+    "test_rehearsal",
 )
 """Else a worker would begin the longest module when the others have nothing left to do."""
 SHOWN = 15

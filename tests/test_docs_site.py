@@ -27,8 +27,17 @@ from publish import addresses, website
 from publish.notebooks import FOLDER, NOTEBOOKS, ROOT
 
 PAGES = {
-    *("index", "glossary", "troubleshooting", "sandbox", "real-account", "facilitator"),
-    *("publishing", "security", "changelog", "404", "search", "genindex", *NOTEBOOKS),
+    *("index", "glossary", "troubleshooting", "sandbox", "real-account", "rehearsal"),
+    *(
+        "facilitator",
+        "publishing",
+        "security",
+        "changelog",
+        "404",
+        "search",
+        "genindex",
+        *NOTEBOOKS,
+    ),
 }
 MAKE = "from publish import lesson, website; website.write(lesson.read(), website.Path('site'))"
 
