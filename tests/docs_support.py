@@ -23,7 +23,16 @@ WIDTHS = (390, 1280)
 def copy_project(folder: Path) -> Path:
     """Copy what the docs are made from, for a test may change it."""
     leave = shutil.ignore_patterns("keys", ".*", "__pycache__")
-    for name in ("docs", "exercises", "helpers", "iot_policy", "notebooks", "publish", "sandbox"):
+    for name in (
+        "docs",
+        "exercises",
+        "helpers",
+        "iot_policy",
+        "lab",
+        "notebooks",
+        "publish",
+        "sandbox",
+    ):
         shutil.copytree(ROOT / name, folder / name, ignore=leave)
     (folder / "workshop").mkdir()
     pages = ("CHANGELOG.md", "README.md", "SECURITY.md", "workshop/README.md")
