@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from publish import addresses, layout, lesson, pictures, post, way, website
-from publish.notebooks import ROOT
+from publish import addresses, layout, lesson, pictures, post, record, way, website
+from publish.notebooks import ROOT, NotebookError
 
 BUILD = ROOT / "_build"
 
@@ -32,7 +32,7 @@ def main() -> None:
             check()
         else:
             build(_head(options))
-    except (addresses.AddressError, post.PostError, layout.NotPublished) as error:
+    except (addresses.AddressError, layout.NotPublished, NotebookError, post.PostError) as error:
         sys.exit(str(error))
     except website.SiteError as error:
         sys.exit(f"The site has holes; nothing was written.\n{error}")
@@ -53,7 +53,7 @@ def build(head: post.Head = post.NEW) -> None:
             shutil.rmtree(BUILD / name, ignore_errors=True)
             Path(place, name).rename(BUILD / name)
     if head == post.NEW:
-        post.RECORD.write_text(post.record(BUILD / "post"), "utf-8")
+        record.write(record.DOCS, record.of_docs(read, known))
     print(f"post: _build/post/_posts/{file.name}")
     print("site: _build/site/index.html")
 
@@ -75,15 +75,13 @@ def lay_out(folder: Path, head: post.Head) -> None:
 
 
 def check() -> None:
-    """Render both into a temporary folder, and exit with 1 if the record differs."""
-    known = addresses.read()
+    """Render both into a temporary folder; exit with 1 if something differs from the records."""
+    known, read = addresses.read(), lesson.read()
     with tempfile.TemporaryDirectory(prefix="iot-docs-") as place:
-        render(lesson.read(), Path(place), known)
-        stale = addresses.stale(known) + way.stale() + post.stale(Path(place, "post"))
-    if stale:
-        names = "\n".join(f"  {name}" for name in dict.fromkeys(stale))
-        sys.exit(f"Changed since the docs were made:\n{names}\nRun ./tutorial docs and commit.")
-    print("The docs are up to date.")
+        render(read, Path(place), known)
+    if told := record.told(read, known):
+        sys.exit(told)
+    print(record.UP_TO_DATE)
 
 
 def render(
@@ -111,6 +109,7 @@ def _make_pictures() -> None:
     from publish import screenshots  # loads a browser's driver, which nothing else here needs
 
     screenshots.shoot()
+    record.write(record.TAKEN, record.of_pictures())
 
 
 def _options() -> argparse.Namespace:

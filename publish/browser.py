@@ -119,6 +119,10 @@ _ALL_HAVE_RUN = """() => {
     return panel.sessionContext.session.kernel.status === 'idle'
         && code.every(cell => cell.model.executionCount !== null);
 }"""
+_IDLE = """() => {
+    const panel = window.jupyterapp.shell.currentWidget;
+    return panel.sessionContext.session.kernel.status === 'idle';
+}"""
 _RUN_THROUGH = """async () => {
     await window.jupyterapp.commands.execute('notebook:run-all-above');
     await window.jupyterapp.commands.execute('notebook:run-cell');
@@ -172,6 +176,10 @@ class Notebook:
         for each in cells:
             self.page.evaluate(_SHOW, each)
             self.page.locator('[data-jp-item-name="run"]:visible').click()
+
+    def wait_until_idle(self) -> None:
+        """Wait until the kernel has answered what it was asked."""
+        self.page.wait_for_function(_IDLE, timeout=self.patience)
 
     def panel(self, title: str = "", *, cell: str = "panel") -> Locator:
         """A panel, scrolled into view: by its title, or the one of the cell that is active."""

@@ -79,6 +79,8 @@ def _shown(cell: NotebookNode, name: str, images: dict[str, bytes]) -> list[Note
     for picture in pictures.after(name, cell.id):
         images[picture.file] = picture.content()
         cells.append(_picture_cell(picture.name, picture.file, picture.alternative))
+        cells[-1].source += f"\n\n*{picture.caption}*"
+        cells[-1].source += f"\n\n*{picture.caption}*"
     if any(_is_panel(output) for output in cell.get("outputs", [])):
         cells.append(new_markdown_cell(HOW_TO_RUN, id=f"{cell.id}-how"))
     if cell.cell_type == "code":

@@ -8,6 +8,7 @@ import argparse
 import difflib
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -124,6 +125,20 @@ def run(*, inside: bool = False) -> dict[str, str]:
     return result
 
 
+def tell_what_is_stale() -> None:
+    """Print which docs and pictures the notebooks, or what they use, have outrun."""
+    subprocess.run([sys.executable, "-m", "publish.record"], cwd=ROOT)
+
+
+def _changed(committed: str, fresh: str) -> list[str]:
+    """List the cells, by their ids, that show something else than is committed."""
+    before, after = (
+        {cell.id: cell.get("outputs") for cell in nbformat.reads(text, as_version=4).cells}
+        for text in (committed, fresh)
+    )
+    return [each for each in after if after[each] != before.get(each)]
+
+
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(prog="./tutorial notebooks", description=__doc__)
@@ -141,7 +156,12 @@ def main() -> None:
             print(*difflib.unified_diff(*sides, name, "a fresh run", n=1, lineterm=""), sep="\n")
         else:
             FOLDER.joinpath(name).write_text(fresh[name], "utf-8")
-    print("changed: " + ", ".join(stale) if stale else "nothing changed")
+        cells = _changed(committed[name], fresh[name])
+        print(f"{name}: other outputs of {', '.join(cells)}" if cells else f"{name}: another form")
+    if not stale:
+        print("nothing changed")
+    if not check:
+        tell_what_is_stale()
     sys.exit(1 if check and stale else 0)
 
 

@@ -18,15 +18,19 @@ class Picture:
     """Its name in the post."""
     notebook: str
     alternative: str = ""
-    """What it shows, for readers who cannot see it; a whole panel says so itself."""
+    """What it shows, for readers who cannot see it; a panel says so itself of its first picture."""
+    caption: str = ""
+    """What to look at, below each picture that has an alternative here."""
+    first: tuple[str, ...] = ()
+    """Ids of cells of the notebook to run first, once more."""
     clicks: tuple[str, ...] = ()
     """Buttons to click first, after those of the pictures above."""
     until: str = ""
     """Text that the panel shows once the last click is done."""
     part: str = ""
     """A CSS selector of the part to show; empty for the whole panel."""
-    width: int = 1100
-    """The browser window's width."""
+    width: int = 664
+    """The panel's width."""
     cell: str = "panel"
     """Id of the cell that shows the panel."""
 
@@ -59,15 +63,17 @@ PICTURES = (
         "iot-statementconnect",
         "02-policy",
         "The first statement in the form Create a policy: allow iot:Connect on client/my-button.",
+        "The first statement lets the button connect, under its own client id.",
         part=".iot-statement >> nth=0",
-        width=1500,
+        width=960,
     ),
     Picture(
         "iot-statementpublish",
         "02-policy",
         "The second statement in the form Create a policy: allow iot:Publish on the own topic.",
+        "The second lets it publish, on its own topic.",
         part=".iot-statement >> nth=1",
-        width=1500,
+        width=960,
     ),
     Picture(
         "iot-cert",
@@ -79,6 +85,7 @@ PICTURES = (
         "iot-certdownload",
         "03-certificate",
         "The downloads: certificate, public key, root CA and, this once, the private key.",
+        "Four files to download. The private key is offered this once.",
         part=".iot-downloads",
     ),
     Picture(
@@ -86,11 +93,23 @@ PICTURES = (
         "03-certificate",
         "The form Create a certificate: the certificate is active, the policy my-button-policy is "
         "attached, and the button Attach to the Thing is next.",
+        "Two steps later. What is left is the step that the post leaves out.",
         clicks=("2. Activate", "3. Attach policy"),
         until="has the policy",
     ),
     Picture("iot-checklist", "04-closing", cell="checklist"),
     Picture("iot-press", "04-closing", clicks=("Press",), until="batteryVoltage"),
+    Picture(
+        "iot-press-refused",
+        "04-closing",
+        "The panel Press the button after a refused press: a red ring around the button, and in "
+        "red that my-button could not connect, and what to change. Below it, statement by "
+        "statement, the reason, and the message of the press before.",
+        "The same with the post's own policy in force: the press is refused, and it says why.",
+        first=("posted",),
+        clicks=("Press",),
+        until="could not connect",
+    ),
 )
 
 

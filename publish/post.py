@@ -2,8 +2,6 @@
 
 It shows the cells that are tagged ``post`` and what they answered; the author's own words stand
 between them, from post-words.md.
-
-And the record of what it was made from, by which a change that it does not show yet is noticed.
 """
 
 import json
@@ -11,7 +9,6 @@ import re
 import textwrap
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -19,7 +16,6 @@ from nbformat import NotebookNode
 from publish import addresses
 from publish.addresses import Addresses
 from publish.lesson import IMAGES, Lesson
-from publish.notebooks import FOLDER, NOTEBOOKS, ROOT
 
 ORIGINAL = "IoT Button Part 3 - Prepare AWS environment"
 WORDS = Path(__file__).with_name("post-words.md")
@@ -28,8 +24,6 @@ TAG = "post"
 BESIDE_THE_CELLS = ("opening", "opening, --replace", "after the start", "end")
 COLUMNS = 76
 """Width of a block of code, and of what it answers."""
-RECORD = ROOT / "docs" / "rendered.sha256"
-"""What the post was made from, as ``sha256sum`` writes it: a digest, two blanks, a file."""
 _FENCE = re.compile(r"^(`{3,})\w+\n.*?^\1$", re.M | re.S)
 _PLACE = re.compile(r"^<!-- (.+) -->$", re.M)
 _SCROLLS = 'style="overflow-x: auto"'
@@ -208,31 +202,3 @@ def _wrapped(text: str) -> str:
 def _fenced(text: str, language: str) -> str:
     fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`{3,}", text)), 3)
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"
-
-
-def record(post: Path, notebooks: Path = FOLDER) -> str:
-    """Return the digests of the notebooks, and of the post that was made from them.
-
-    Line ends do not count: git may check texts out with others.
-    """
-    files = {f"notebooks/{name}.ipynb": notebooks / f"{name}.ipynb" for name in NOTEBOOKS}
-    found = sorted(path for path in post.rglob("*") if path.is_file())
-    files |= {f"_build/post/{path.relative_to(post).as_posix()}": path for path in found}
-    return "".join(f"{_digest(path)}  {name}\n" for name, path in files.items())
-
-
-def stale(post: Path, notebooks: Path = FOLDER, kept: Path = RECORD) -> list[str]:
-    """List the files that differ from the record: none if everything is up to date.
-
-    Args:
-        post: A folder into which the post has been rendered just now.
-        notebooks: What it was rendered from.
-        kept: The record, as committed.
-    """
-    then = set(kept.read_text("utf-8").splitlines()) if kept.exists() else set()
-    now = set(record(post, notebooks).splitlines())
-    return sorted({line.split("  ", 1)[1] for line in then ^ now})
-
-
-def _digest(path: Path) -> str:
-    return sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()

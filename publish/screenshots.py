@@ -4,17 +4,41 @@ import sys
 from collections.abc import Iterator
 from itertools import groupby
 
-from playwright.sync_api import Browser, Locator
+from playwright.sync_api import Browser, Locator, ViewportSize
 
 from publish.browser import Notebook, chromium, lab, launched
+from publish.canonical import sanitize
 from publish.notebooks import workplace
 from publish.pictures import FOLDER, PICTURES, Picture
 
-HEIGHT = 1200
+WINDOW: ViewportSize = {"width": 1500, "height": 1200}
 SHARPNESS = 2
 """Pixels of the picture per pixel of the page."""
 MARGIN = 12
-"""Pixels around a part of a panel."""
+"""Pixels around a panel, or around a part of one."""
+_AS_PLACEHOLDERS = """(panel, texts) => {
+    const every = [...panel.querySelectorAll('*')].flatMap(it => 'value' in it ? [it] : [])
+    const walker = document.createTreeWalker(panel, NodeFilter.SHOW_TEXT)
+    while (walker.nextNode()) every.push(walker.currentNode)
+    const name = it => it.nodeType === Node.TEXT_NODE ? 'data' : 'value'
+    if (!texts) return every.map(it => String(it[name(it)]))
+    every.forEach((it, at) => { if (it[name(it)] !== texts[at]) it[name(it)] = texts[at] })
+}"""
+"""Returns the texts of a panel, or sets them."""
+_ALONE = """(panel, style) => {
+    const sheet = document.createElement('style')
+    document.head.append(Object.assign(sheet, { className: 'iot-sheet', textContent: style }))
+    panel.classList.add('iot-alone')
+    const { left, top } = panel.getBoundingClientRect()
+    panel.style.margin = `${Math.ceil(top) - top}px 0 0 ${Math.ceil(left) - left}px`
+    document.activeElement.blur()
+}"""
+"""Puts a panel on top of the page, at a whole pixel; by itself it begins between two of them."""
+_AS_BEFORE = """panel => {
+    document.querySelector('.iot-sheet').remove()
+    panel.classList.remove('iot-alone')
+    panel.style.margin = ''
+}"""
 
 
 def shoot() -> None:
@@ -30,8 +54,7 @@ def shoot() -> None:
         for name, pictures in groupby(PICTURES, key=lambda picture: picture.notebook):
             print(f"pictures of {name} ...", flush=True)
             for picture, shown in _shown(running, address, name, list(pictures)):
-                file, style = FOLDER / picture.file, _room(picture.part)
-                shown.screenshot(path=file, style=style, animations="disabled")
+                shown.screenshot(path=FOLDER / picture.file, animations="disabled")
 
 
 def _shown(
@@ -41,6 +64,7 @@ def _shown(
     context = browser.new_context(
         device_scale_factor=SHARPNESS,
         color_scheme="light",
+        viewport=WINDOW,
     )
     notebook = Notebook(context.new_page(), address, name)
     at = ""
@@ -48,21 +72,31 @@ def _shown(
         if picture.cell != at:
             at = picture.cell
             notebook.run_through(at)
-        notebook.page.set_viewport_size({"width": picture.width, "height": HEIGHT})
+        notebook.run(*picture.first)
         panel = notebook.panel(cell=at)
         for text in picture.clicks:
             panel.get_by_role("button", name=text, disabled=False, exact=True).click()
         if picture.until:
-            panel.get_by_text(picture.until).wait_for()
+            panel.get_by_text(picture.until).first.wait_for()
+        panel.locator(".iot-under-way").wait_for(state="detached")
+        notebook.wait_until_idle()
         notebook.page.mouse.move(0, 0)
+        panel.evaluate(_AS_PLACEHOLDERS, sanitize(panel.evaluate(_AS_PLACEHOLDERS)))
+        panel.evaluate(_ALONE, _style(picture))
         yield picture, panel.locator(picture.part) if picture.part else panel
+        panel.evaluate(_AS_BEFORE)
     context.close()
 
 
-def _room(part: str) -> str:
-    """Return the style of a part of a panel while its picture is taken.
+def _style(picture: Picture) -> str:
+    """Return the page's style while a picture is taken.
 
-    The padding keeps its neighbours out of the picture; the zoom makes room for a whole ARN.
+    The shadow and the padding keep neighbours out of the picture; the zoom makes room for a whole
+    ARN.
     """
-    selector, *_ = part.split(" >> ")
-    return f"{selector} {{ padding: {MARGIN}px; zoom: 0.88 }}" if part else ""
+    place = f"position: fixed !important; top: {MARGIN}px; left: {MARGIN}px; z-index: 9"
+    alone = f"{place}; width: {picture.width}px; box-shadow: 0 0 0 {MARGIN}px #fff"
+    style = f".iot-panel.iot-alone {{ {alone} }}"
+    selector, *_ = picture.part.split(" >> ")
+    part = f"padding: {MARGIN}px !important; zoom: 0.88; border: none !important"
+    return f"{style} .iot-alone {selector} {{ {part} }}" if selector else style

@@ -23,20 +23,12 @@ WIDTHS = (390, 1280)
 def copy_project(folder: Path) -> Path:
     """Copy what the docs are made from, for a test may change it."""
     leave = shutil.ignore_patterns("keys", ".*", "__pycache__")
-    for name in (
-        "docs",
-        "exercises",
-        "helpers",
-        "iot_policy",
-        "lab",
-        "notebooks",
-        "publish",
-        "sandbox",
-    ):
+    folders = "docs exercises helpers iot_policy lab notebooks publish sandbox"
+    for name in folders.split():
         shutil.copytree(ROOT / name, folder / name, ignore=leave)
     (folder / "workshop").mkdir()
     pages = ("CHANGELOG.md", "README.md", "SECURITY.md", "workshop/README.md")
-    for name in (*pages, "pyproject.toml"):
+    for name in (*pages, "pyproject.toml", "requirements.txt"):
         shutil.copy(ROOT / name, folder / name)
     return folder
 

@@ -366,29 +366,7 @@ def test_no_picture_stands_twice_and_each_has_its_place(read: lesson.Lesson) -> 
     assert sorted(shown) == sorted(each.file for each in pictures.PICTURES)
 
 
-# The record of what it was made from.
-
-
-def test_what_is_committed_is_up_to_date(read: lesson.Lesson, tmp_path: Path) -> None:
-    post.write(read, tmp_path / "post", addresses.read())
-    stale = post.stale(tmp_path / "post")
-    assert not stale, f"run ./tutorial docs and commit; changed since: {', '.join(stale)}"
-
-
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_a_changed_notebook_is_named(name: str, folder: Path, tmp_path: Path) -> None:
-    kept = tmp_path / "kept"
-    post.write(lesson.read(folder), tmp_path / "before", NONE)
-    kept.write_text(post.record(tmp_path / "before", folder))
-    assert post.stale(tmp_path / "before", folder, kept) == []
-    file = folder / f"{name}.ipynb"
-    file.write_text(file.read_text("utf-8").replace("my-button", "our-button"), "utf-8")
-    post.write(lesson.read(folder), tmp_path / "after", NONE)
-    named = post.stale(tmp_path / "after", folder, kept)
-    assert (
-        f"notebooks/{name}.ipynb" in named and f"_build/post/_posts/{post.NEW.file_name}" in named
-    )
-    assert [each for each in named if each.startswith("notebooks/")] == [f"notebooks/{name}.ipynb"]
+# The reference.
 
 
 def test_the_reference_lists_every_helper() -> None:

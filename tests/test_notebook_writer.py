@@ -15,6 +15,8 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that stands for notebooks/, with one notebook in it."""
     monkeypatch.setattr(notebooks, "FOLDER", tmp_path)
     monkeypatch.setattr(notebooks, "NOTEBOOKS", ("tiny",))
+    # What the whole lesson's docs are made from is another subject: test_docs_record.py.
+    monkeypatch.setattr(notebooks, "tell_what_is_stale", lambda: sys.stdout.write("stale ...\n"))
     return tmp_path / "tiny.ipynb"
 
 
@@ -39,12 +41,16 @@ def test_written_once_and_then_unchanged(
     before = write(tiny, source)
     assert main(monkeypatch, "--check") == 1
     assert tiny.read_bytes() == before
-    assert "+++ a fresh run" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "+++ a fresh run" in said and "stale" not in said
     assert main(monkeypatch) == 0
+    said = capsys.readouterr().out
+    assert said.endswith("tiny.ipynb: other outputs of the-cell\nstale ...\n")
     written = tiny.read_bytes()
     assert b"hello" in written and b"01234567-89ab" in written
     assert main(monkeypatch) == 0
     assert tiny.read_bytes() == written
+    assert "nothing changed\nstale ...\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
