@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from itertools import groupby
 
-from playwright.sync_api import Browser, Locator, ViewportSize
+from playwright.sync_api import Browser, ViewportSize
 
 from publish.browser import Notebook, chromium, lab, launched
 from publish.canonical import sanitize
@@ -53,14 +53,24 @@ def shoot() -> None:
     ):
         for name, pictures in groupby(PICTURES, key=lambda picture: picture.notebook):
             print(f"pictures of {name} ...", flush=True)
-            for picture, shown in _shown(running, address, name, list(pictures)):
-                shown.screenshot(path=FOLDER / picture.file, animations="disabled")
+            for picture, content in taken(running, address, name, list(pictures)):
+                (FOLDER / picture.file).write_bytes(content)
 
 
-def _shown(
+def taken(
     browser: Browser, address: str, name: str, pictures: list[Picture]
-) -> Iterator[tuple[Picture, Locator]]:
-    """Run a notebook as far as each panel, and click that into the state that a picture shows."""
+) -> Iterator[tuple[Picture, bytes]]:
+    """Run a notebook as far as each panel, click that into the state to show, and take it.
+
+    Args:
+        browser: To open a new window in.
+        address: A JupyterLab's, as :func:`publish.browser.lab` gives it.
+        name: The notebook's.
+        pictures: Its pictures, in the order in which they are taken.
+
+    Yields:
+        Each with its PNG, which is the same each time.
+    """
     context = browser.new_context(
         device_scale_factor=SHARPNESS,
         color_scheme="light",
@@ -83,7 +93,8 @@ def _shown(
         notebook.page.mouse.move(0, 0)
         panel.evaluate(_AS_PLACEHOLDERS, sanitize(panel.evaluate(_AS_PLACEHOLDERS)))
         panel.evaluate(_ALONE, _style(picture))
-        yield picture, panel.locator(picture.part) if picture.part else panel
+        part = panel.locator(picture.part) if picture.part else panel
+        yield picture, part.screenshot(animations="disabled")
         panel.evaluate(_AS_BEFORE)
     context.close()
 

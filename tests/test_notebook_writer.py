@@ -22,7 +22,8 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write(path: Path, source: str, *tags: str) -> bytes:
     cell = v4.new_code_cell(source, metadata={"tags": list(tags)}, id="the-cell")
-    nbformat.write(v4.new_notebook(cells=[cell]), path)
+    quiet = v4.new_code_cell("said = None", id="quiet")
+    nbformat.write(v4.new_notebook(cells=[cell, quiet]), path)
     return path.read_bytes()
 
 
