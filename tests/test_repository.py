@@ -117,6 +117,7 @@ def test_every_generated_file_is_in_the_table() -> None:
     notebooks = {ROOT / "notebooks" / f"{name}.ipynb" for name in NOTEBOOKS}
     others = (
         "README.md",
+        "docs/pictures.sha256",
         "docs/rendered.sha256",
         "docs/site/_static/preview.png",
         "publish/lite/package-lock.json",
