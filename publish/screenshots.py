@@ -25,20 +25,32 @@ _AS_PLACEHOLDERS = """(panel, texts) => {
     every.forEach((it, at) => { if (it[name(it)] !== texts[at]) it[name(it)] = texts[at] })
 }"""
 """Returns the texts of a panel, or sets them."""
-_ALONE = """(panel, style) => {
-    const sheet = document.createElement('style')
-    document.head.append(Object.assign(sheet, { className: 'iot-sheet', textContent: style }))
-    panel.classList.add('iot-alone')
-    const { left, top } = panel.getBoundingClientRect()
-    panel.style.margin = `${Math.ceil(top) - top}px 0 0 ${Math.ceil(left) - left}px`
-    document.activeElement.blur()
+_STILL = """panel => {
+    const copy = panel.cloneNode(true)
+    const fields = [panel, copy].map(it => [...it.querySelectorAll('input, textarea, select')])
+    fields[0].forEach((it, at) => {
+        const still = fields[1][at]
+        if (it.type === 'checkbox') still.toggleAttribute('checked', it.checked)
+        else if (it.tagName === 'TEXTAREA') still.textContent = it.value
+        else if (it.tagName === 'INPUT') still.setAttribute('value', it.value)
+        else [...still.options].forEach((one, n) =>
+            one.toggleAttribute('selected', n === it.selectedIndex))
+    })
+    let whole = copy
+    for (let up = panel.parentElement; up !== document.documentElement; up = up.parentElement) {
+        const around = up.cloneNode(false)
+        around.removeAttribute('style')
+        around.append(whole)
+        whole = around
+    }
+    const styles = [...document.querySelectorAll('style, link[rel=stylesheet]')]
+    const head = `<base href="${location.href}">${styles.map(it => it.outerHTML).join('')}`
+    return `<!doctype html><html><head>${head}</head>${whole.outerHTML}</html>`
 }"""
-"""Puts a panel on top of the page, at a whole pixel; by itself it begins between two of them."""
-_AS_BEFORE = """panel => {
-    document.querySelector('.iot-sheet').remove()
-    panel.classList.remove('iot-alone')
-    panel.style.margin = ''
-}"""
+"""Returns a page with nothing but the panel, as it stands, in the same style.
+
+In a notebook it begins between two pixels, and elsewhere each time: so do its letters.
+"""
 
 
 def shoot() -> None:
@@ -92,22 +104,23 @@ def taken(
         notebook.wait_until_idle()
         notebook.page.mouse.move(0, 0)
         panel.evaluate(_AS_PLACEHOLDERS, sanitize(panel.evaluate(_AS_PLACEHOLDERS)))
-        panel.evaluate(_ALONE, _style(picture))
-        part = panel.locator(picture.part) if picture.part else panel
-        yield picture, part.screenshot(animations="disabled")
-        panel.evaluate(_AS_BEFORE)
+        still = context.new_page()
+        still.set_content(panel.evaluate(_STILL))
+        still.add_style_tag(content=_style(picture))
+        alone = still.locator(".iot-panel")
+        shown = alone.locator(picture.part) if picture.part else alone
+        yield picture, shown.screenshot(animations="disabled")
+        still.close()
     context.close()
 
 
 def _style(picture: Picture) -> str:
-    """Return the page's style while a picture is taken.
+    """Return what is added to the page's style while a picture is taken.
 
-    The shadow and the padding keep neighbours out of the picture; the zoom makes room for a whole
-    ARN.
+    The padding keeps neighbours out of the picture; the zoom makes room for a whole ARN.
     """
-    place = f"position: fixed !important; top: {MARGIN}px; left: {MARGIN}px; z-index: 9"
-    alone = f"{place}; width: {picture.width}px; box-shadow: 0 0 0 {MARGIN}px #fff"
-    style = f".iot-panel.iot-alone {{ {alone} }}"
+    around = "all: unset; display: block"
+    style = f":has(.iot-panel) {{ {around} }} .iot-panel {{ width: {picture.width}px }}"
     selector, *_ = picture.part.split(" >> ")
     part = f"padding: {MARGIN}px !important; zoom: 0.88; border: none !important"
-    return f"{style} .iot-alone {selector} {{ {part} }}" if selector else style
+    return f"{style} {selector} {{ {part} }}" if selector else style

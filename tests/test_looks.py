@@ -11,7 +11,9 @@ from browser_lab import Notebook
 from nbformat.v4 import new_markdown_cell
 from playwright.sync_api import Page
 
+from publish import screenshots
 from publish.notebooks import NOTEBOOKS, ROOT
+from publish.pictures import PICTURES as PANELS_PICTURES
 
 __all__ = ["desk"]  # a fixture
 
@@ -126,3 +128,14 @@ def test_a_copy_that_is_not_trusted_shows_the_pictures_too(desk: Desk) -> None:
     assert page.evaluate(_WRONG) == []
     page.locator(f"{HERE} pre", has_text="Certificate 1: 01234567… ACTIVE").wait_for()
     page.close()
+
+
+def test_a_picture_is_the_same_twice(desk: Desk) -> None:
+    """With other ids, at another time of day, at another place of the page."""
+    ours = [picture for picture in PANELS_PICTURES if picture.notebook == "03-certificate"]
+    first, second = (
+        [png for _, png in screenshots.taken(desk.browser, desk.address, "03-certificate", ours)]
+        for _ in range(2)
+    )
+    assert len(first) == 3
+    assert first == second
