@@ -16,7 +16,7 @@ from publish import website
 pytestmark = pytest.mark.long
 
 AWS = re.compile(
-    r"https://aws\.amazon\.com/free/"
+    r"https://aws\.amazon\.com/(free|iot-core/pricing)/"
     r"|https://docs\.aws\.amazon\.com/(iot/latest/developerguide/[a-z0-9-]+\.html"
     r"|iot/latest/apireference/API_(iotdata_)?[A-Z]\w+\.html|IAM/latest/UserGuide/[\w-]+\.html"
     r"|boto3/latest/(guide|reference)/[\w/-]+\.html)(#[\w.-]+)?"

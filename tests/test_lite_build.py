@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import http.client
 import json
+import os
 import re
 import shutil
 import socket
@@ -335,9 +336,11 @@ def test_sources_are_there_for_the_lesson_alone(site_folder: Path) -> None:
 @pytest.mark.long
 def test_the_same_sources_make_the_same_memory(site_folder: Path, tmp_path: Path) -> None:
     """All else in the site is copied or compiled; this is what a Python has run to make."""
+    elsewhere = os.environ | {"TZ": "America/Lima", "LANG": "de_DE.UTF-8", "HOME": str(tmp_path)}
     again = tmp_path / "python"
     shutil.copytree(runtime.PARTS / "python", again)
-    subprocess.run(["node", runtime.HERE / "prepare.mjs", again, "memory"], check=True)
+    command = ["node", runtime.HERE / "prepare.mjs", again, "memory"]
+    subprocess.run(command, check=True, env=elsewhere)
     made = (again / "memory.zst").read_bytes()
     assert made == (site_folder / "static/pyodide/memory.zst").read_bytes()
 
@@ -345,11 +348,12 @@ def test_the_same_sources_make_the_same_memory(site_folder: Path, tmp_path: Path
 def test_a_port_that_is_taken_is_said_in_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(lite_main, "build", lambda **_: None)
-    monkeypatch.setattr(lite_main, "SITE", tmp_path)
+    monkeypatch.setattr(lite_main, "build", lambda *_, **__: None)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        monkeypatch.setattr(sys, "argv", ["browser", "--serve", f"--port={port}"])
+        monkeypatch.setattr(
+            sys, "argv", ["browser", f"--into={tmp_path}", "--serve", f"--port={port}"]
+        )
         assert lite_main.main() == 1
     building, said = capsys.readouterr().err.splitlines()
     assert "takes a minute" in building

@@ -17,6 +17,7 @@ import pytest
 import trustme
 
 from helpers.errors import LessonError
+from lab import copies
 from publish.notebooks import ROOT
 from workshop import __main__ as command
 from workshop import homes, plan, processes, register
@@ -98,7 +99,7 @@ def test_a_home_is_made_once_and_never_touched_again(tmp_path: Path) -> None:
     homes.prepare(home, homes.lesson("zoe"), None)
     first = home / "notebooks" / "01-thing.ipynb"
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
-    assert first.read_text() == (ROOT / "notebooks" / "01-thing.ipynb").read_text()
+    assert first.read_bytes() == copies.as_new(ROOT / "notebooks" / "01-thing.ipynb")
     first.write_text("my work")
     homes.prepare(home, homes.lesson("zoe"), None)
     assert first.read_text() == "my work"

@@ -11,9 +11,10 @@ import { pathToFileURL } from 'node:url';
 
 const [folder, copied] = [path.resolve(process.argv[2]), process.argv[3] === 'memory'];
 
-// A clock and a chance that are the same each time: one commit makes one site. A page draws its own.
+// A clock and a chance that are the same everywhere: one commit makes one site. A page draws its own.
 const BEGIN = Date.UTC(2026, 8, 21);
 let [now, drawn] = [BEGIN, 1];
+process.env.TZ = 'UTC';
 Date.now = () => ++now;
 performance.now = () => ++now - BEGIN;
 crypto.randomFillSync = bytes => {
