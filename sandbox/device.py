@@ -1,8 +1,10 @@
 """The device's end: how an MQTT client of paho's reaches a data endpoint, by TLS or in memory."""
 
 import socket
+import ssl
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from queue import Queue
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -55,26 +57,31 @@ class TlsLink:
         self, client: "Client", host: str, *, certificate: Path, private_key: Path, root_ca: Path
     ) -> None:
         """Connect the client; raise OSError where that cannot be, of which SSLError is one."""
-        port, alpn = self.choose_port(host)
+        port = self.choose_port(host)
+        alpn = [MQTT_BY_ALPN] if port == self.alpn_port else None
         client.tls_set(str(root_ca), str(certificate), str(private_key), alpn_protocols=alpn)
-        client.connect(host, port)
+        try:
+            client.connect(host, port)
+        except OSError as problem:
+            _is_open.cache_clear()  # the machine may be in another network by now
+            if alpn and not isinstance(problem, ssl.SSLError):
+                raise OSError(
+                    f"neither port {self.port} nor {port} of {host} is reached ({problem}); a "
+                    "proxy for HTTPS does not pass MQTT on"
+                ) from problem
+            raise
         client.loop_start()
 
-    def choose_port(self, host: str) -> tuple[int, list[str] | None]:
+    def choose_port(self, host: str) -> int:
         """Choose the port to connect to: 8883, or 443 where a firewall lets nothing else out.
 
-        Returns:
-            The port, and the protocols to offer by ALPN, if any.
+        It is tried once for each host, and anew after a connection that failed.
 
         Source: https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html
         """
-        if self.alpn_port is None:
-            return self.port, None
-        try:
-            socket.create_connection((host, self.port), _PORT_SECONDS).close()
-        except OSError:
-            return self.alpn_port, [MQTT_BY_ALPN]
-        return self.port, None
+        if self.alpn_port is None or _is_open(host, self.port):
+            return self.port
+        return self.alpn_port
 
     def take(self, client: "Client", queue: "Queue[Item]", seconds: float) -> Item:
         """Return what comes into *queue* within so many seconds; raise Empty where nothing does."""
@@ -87,6 +94,15 @@ class TlsLink:
         """Disconnect, and end the client's thread."""
         client.disconnect()
         client.loop_stop()
+
+
+@cache
+def _is_open(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), _PORT_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 class Broker(Protocol):

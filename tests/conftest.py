@@ -18,6 +18,7 @@ from sandbox import process
 pytest_plugins = [
     "split",  # longest modules first, and a table of seconds at the end
     "broker_support",  # brokers
+    "machines",  # learners' machines
 ]
 
 

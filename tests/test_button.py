@@ -283,7 +283,7 @@ def test_on_443_it_says_by_alpn_that_it_is_mqtt(aws: Account, pressed: Device) -
 
 def test_where_8883_is_open_it_stays_with_it(aws: Account) -> None:
     both = TlsLink(port_of(aws), alpn_port=closed_port())
-    assert both.choose_port("localhost") == (port_of(aws), None)
+    assert both.choose_port("localhost") == port_of(aws)
 
 
 def test_a_message_by_http_keeps_its_properties(aws: Account) -> None:

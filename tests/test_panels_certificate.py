@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
+import in_process
 import ipywidgets as widgets
 import pytest
 import trustme
@@ -114,6 +115,22 @@ def test_the_code_of_create_does_the_same(aws: Account, steps: CertificateSteps)
     make_policy(aws)
     paste(steps.code, aws)
     assert state(aws) == made
+    assert len(made[2]) == len(made[3]) == 1
+
+
+def test_the_code_of_create_runs_as_it_stands_on_a_shared_account(nowhere: None) -> None:
+    """There, the private key is made here: no call of boto3's has it."""
+    zoe = in_process.shared_account()
+    make_thing(zoe)
+    make_policy(zoe)
+    steps = panels.certificate(zoe)
+    click(steps.creation)
+    made = state(zoe)
+    closing.clean_up(zoe)
+    make_thing(zoe)
+    make_policy(zoe)
+    paste(steps.code, zoe)
+    assert state(zoe) == made
     assert len(made[2]) == len(made[3]) == 1
 
 

@@ -1,71 +1,33 @@
 """A real account: only when named, only the one that is named. AWS itself is never asked here."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import boto3
+import botocore.session
 import in_process
 import pytest
-from botocore.config import Config
-from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
+from machines import Machine
 
+import iot_policy
 from helpers.account import connect, learner, real
-from helpers.account.real import ROOT_CA_FINGERPRINT, amazon_root_ca
+from helpers.account.real import amazon_root_cas
 from helpers.errors import LessonError
 from helpers.key_files import KeyFiles
 from sandbox.device import TlsLink
-from sandbox.inside import NOWHERE
 
 NUMBER = "123456789012"
 
 
-class Sts:
-    """What a boto3 session is replaced with: its STS answers from a list, its IoT nobody."""
-
-    configs: list[Config]
-
-    def __init__(self) -> None:
-        self.configs = []
-        self.region_name: str | None = "eu-west-1"
-        made = boto3.session.Session(
-            aws_access_key_id="dummy", aws_secret_access_key="dummy", region_name="eu-west-1"
-        )
-        self._clients = {name: made.client(name, endpoint_url=NOWHERE) for name in ("sts", "iot")}
-        self.stub = Stubber(self._clients["sts"])
-        self.stub.activate()
-
-    def client(self, name: str, *, config: Config) -> Any:
-        self.configs.append(config)
-        return self._clients[name]
-
-    def signed_in(self, arn: str) -> None:
-        answer = {"Account": arn.split(":")[4], "Arn": arn, "UserId": "AIDAEXAMPLE"}
-        self.stub.add_response("get_caller_identity", answer, {})
-
-
-@pytest.fixture
-def sts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sts]:
-    """A machine that is ready for the real account; each test takes something away."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("IOT_TUTORIAL_ACCOUNT", NUMBER)
-    monkeypatch.setenv("IOT_TUTORIAL_LEARNER", "zoe")
-    session = Sts()
-    monkeypatch.setattr(boto3, "Session", lambda: session)
-    yield session
-    session.stub.assert_no_pending_responses()
-
-
-def refused(sts: Sts) -> str:
+def refused() -> str:
     with pytest.raises(LessonError) as problem:
         connect(target="aws")
     assert NUMBER not in str(problem.value)
     return str(problem.value)
 
 
-def test_the_first_cell_says_what_a_learner_must_know(sts: Sts) -> None:
-    sts.signed_in(f"arn:aws:sts::{NUMBER}:assumed-role/Student/zoe")
+def test_the_first_cell_says_what_a_learner_must_know(machine: Machine) -> None:
+    role = f"arn:aws:sts::{NUMBER}:assumed-role/Student/zoe"
+    machine.aws.identities["AKIAEXAMPLE"] = role
     shown = repr(connect(target="aws"))
     assert "9012, region eu-west-1, signed in as assumed-role/Student/zoe." in shown
     assert "begin with zoe-" in shown
@@ -74,67 +36,62 @@ def test_the_first_cell_says_what_a_learner_must_know(sts: Sts) -> None:
     assert NUMBER not in shown
 
 
-def test_the_variable_asks_for_it_as_well(sts: Sts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_variable_asks_for_it_as_well(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("IOT_TUTORIAL_TARGET", "aws")
-    sts.signed_in(f"arn:aws:iam::{NUMBER}:user/zoe")
     assert connect().shared
 
 
-def test_it_is_an_account_as_aws_has_it(sts: Sts) -> None:
-    sts.signed_in(f"arn:aws:iam::{NUMBER}:user/zoe")
+def test_it_is_an_account_as_aws_has_it(machine: Machine) -> None:
     aws = connect(target="aws")
     assert (aws.link, aws.shared, aws.refusals()) == (TlsLink(8883, alpn_port=443), True, [])
     assert aws.prefix == "zoe-"
     assert NUMBER not in str(aws.key_folder)
-    for config in sts.configs:
-        assert config.retries == {"mode": "adaptive", "total_max_attempts": 8}
-        assert config.ignore_configured_endpoint_urls
+    for client in (aws.iot, aws.data()):
+        assert client.meta.config.retries == {"mode": "adaptive", "total_max_attempts": 8}
+        assert client.meta.endpoint_url.endswith("eu-west-1.amazonaws.com")
 
 
 @pytest.mark.parametrize(
     "number", ["", "12345678901", "1234567890123", "1234-5678-9012", "my account"]
 )
-def test_no_account_named(sts: Sts, number: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_account_named(machine: Machine, number: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IOT_TUTORIAL_ACCOUNT", number)
-    assert "set IOT_TUTORIAL_ACCOUNT to its 12 digits" in refused(sts)
+    assert "set IOT_TUTORIAL_ACCOUNT to its 12 digits" in refused()
 
 
-def test_another_account_than_the_one_named(sts: Sts) -> None:
-    sts.signed_in("arn:aws:iam::111122223333:user/zoe")
-    message = refused(sts)
+def test_another_account_than_the_one_named(machine: Machine) -> None:
+    machine.aws.identities["AKIAEXAMPLE"] = "arn:aws:iam::111122223333:user/zoe"
+    message = refused()
     assert "ends in 3333, and IOT_TUTORIAL_ACCOUNT ends in 9012" in message
     assert "111122223333" not in message
 
 
-def test_the_root_user(sts: Sts) -> None:
-    sts.signed_in(f"arn:aws:iam::{NUMBER}:root")
-    assert "root user" in refused(sts)
+def test_the_root_user(machine: Machine) -> None:
+    machine.aws.identities["AKIAEXAMPLE"] = f"arn:aws:iam::{NUMBER}:root"
+    assert "root user" in refused()
 
 
-@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId", "AccessDenied"])
-def test_nobody_is_signed_in(sts: Sts, code: str) -> None:
-    sts.stub.add_client_error("get_caller_identity", code, "The security token is not valid")
-    assert "Sign in, then run this cell again" in refused(sts)
-
-
-def test_no_region(sts: Sts) -> None:
-    sts.region_name = None
-    assert "set IOT_TUTORIAL_REGION" in refused(sts)
+def test_no_region(machine: Machine) -> None:
+    machine.monkeypatch.delenv("IOT_TUTORIAL_REGION")
+    assert "set IOT_TUTORIAL_REGION" in refused()
 
 
 @pytest.mark.parametrize("variable", ["IOT_TUTORIAL_REGION", "AWS_REGION"])
-def test_the_region_that_is_said(sts: Sts, variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    sts.region_name = None
+def test_the_region_that_is_said(
+    machine: Machine, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("IOT_TUTORIAL_REGION")
     monkeypatch.setenv(variable, "us-west-2")
-    sts.signed_in(f"arn:aws:iam::{NUMBER}:user/zoe")
-    connect(target="aws")
-    assert [config.region_name for config in sts.configs] == ["us-west-2"] * 2
+    assert connect(target="aws").iot.meta.region_name == "us-west-2"
+    assert machine.aws.asked == ["sts.us-west-2.amazonaws.com GetCallerIdentity"]
 
 
-def test_nobody_says_whose_lesson_it_is(sts: Sts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_says_whose_lesson_it_is(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("IOT_TUTORIAL_LEARNER")
     monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
-    assert "set IOT_TUTORIAL_LEARNER" in refused(sts)
+    assert "set IOT_TUTORIAL_LEARNER" in refused()
 
 
 def test_in_a_terminal_the_learner_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,16 +126,29 @@ def test_credentials_that_expire_in_the_middle(nowhere: None) -> None:
 
 
 def test_the_root_certificate_is_known_by_its_fingerprint(tmp_path: Path) -> None:
-    ours = tmp_path / "certificate.pem.crt"
-    ours.write_text(amazon_root_ca())
-    KeyFiles(tmp_path).private_key.touch()
-    assert KeyFiles(tmp_path).certificate_id == ROOT_CA_FINGERPRINT
-    others = amazon_root_ca().replace("MIID", "MIIE", 1)
-    with pytest.raises(LessonError, match="Amazon Root CA 1 is not in"):
-        amazon_root_ca(bundle=others)
+    """Both that AWS signs an endpoint with: the one for RSA keys, and the one for elliptic ones."""
+    pems = [each + END for each in both().split(END)[:-1]]
+    assert len(pems) == 2
+    for pem, (name, fingerprint) in zip(pems, real.ROOT_CAS.items(), strict=True):
+        (tmp_path / "certificate.pem.crt").write_text(pem)
+        KeyFiles(tmp_path).private_key.touch()
+        assert KeyFiles(tmp_path).certificate_id == fingerprint
+        with pytest.raises(LessonError, match=f"{name} is not in"):
+            amazon_root_cas(bundle=both().replace(pem, ""))
 
 
-def test_the_clients_of_these_tests_reach_nobody(sts: Sts) -> None:
-    sts.signed_in(f"arn:aws:iam::{NUMBER}:user/zoe")
-    with pytest.raises(EndpointConnectionError, match="127"):
-        connect(target="aws").iot.list_things()
+END = "-----END CERTIFICATE-----\n"
+
+
+def both() -> str:
+    return amazon_root_cas()
+
+
+def test_a_partition_is_botocores() -> None:
+    """The policy language cannot ask botocore: it needs nothing but Python."""
+    session = botocore.session.get_session()
+    for partition in session.get_available_partitions():
+        for service in ("iot", "sts", "ec2"):
+            for region in session.get_available_regions(service, partition):
+                assert iot_policy.arn(region, NUMBER, "x").split(":")[1] == partition
+                assert session.get_partition_for_region(region) == partition

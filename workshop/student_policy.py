@@ -70,7 +70,7 @@ def build(learner: str, *, account: str, region: str) -> dict[str, Any]:
             _allow("OwnPolicies", POLICIES, policies),
             _allow(
                 "NewPoliciesMarked",
-                ("CreatePolicy",),
+                ("CreatePolicy", "TagResource"),
                 policies,
                 {"StringEquals": {f"aws:RequestTag/{tag}": marker}},
             ),

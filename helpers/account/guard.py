@@ -1,13 +1,10 @@
 """What the lesson's client does not do in a real account: change what is not the learner's."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from helpers.account.ledger import ISSUING, Ledger, certificate_id
 from helpers.errors import LessonError
-
-if TYPE_CHECKING:
-    from mypy_boto3_iot import IoTClient
 
 NAMED = (
     "CreateThing",
@@ -16,6 +13,7 @@ NAMED = (
     "CreatePolicyVersion",
     "DeletePolicy",
     "DeletePolicyVersion",
+    "DeleteThingShadow",
 )
 """They change what has a name."""
 CERTIFICATES = ("UpdateCertificate", "DeleteCertificate")
@@ -32,11 +30,11 @@ def changes_nothing(operation: str) -> bool:
     return operation.startswith(("Describe", "Get", "List")) or operation == "TestAuthorization"
 
 
-def confine(iot: "IoTClient", ledger: Ledger, prefix: str) -> None:
-    """Make *iot* refuse to change what is not the learner's, before anything is sent.
+def confine(client: Any, ledger: Ledger, prefix: str) -> None:
+    """Make a client refuse to change what is not the learner's, before anything is sent.
 
     Args:
-        iot: A boto3 ``iot`` client.
+        client: A boto3 client, ``iot`` or ``iot-data``.
         ledger: The learner's certificates.
         prefix: What the learner's names begin with.
     """
@@ -45,7 +43,8 @@ def confine(iot: "IoTClient", ledger: Ledger, prefix: str) -> None:
         if not changes_nothing(model.name):
             _check(model.name, params, prefix, ledger.ids)
 
-    iot.meta.events.register_first("provide-client-params.iot", about_to_send)
+    service = client.meta.service_model.service_name
+    client.meta.events.register_first(f"provide-client-params.{service}", about_to_send)
 
 
 def _check(

@@ -7,18 +7,17 @@ import ssl
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.request import getproxies, proxy_bypass
 
-import boto3
+import botocore.session
 import certifi
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
-from helpers.account import guard
+from helpers.account import guard, sign_in
 from helpers.account.learner import who
 from helpers.account.ledger import record_certificates
 from helpers.account.model import Account
 from helpers.errors import LessonError, not_connected
-from iot_policy import split_arn
 from sandbox.device import TlsLink
 
 if TYPE_CHECKING:
@@ -26,15 +25,13 @@ if TYPE_CHECKING:
     from mypy_boto3_iot import IoTClient
 
 COSTS = "https://aws.amazon.com/iot-core/pricing/"
-EXPIRED = (
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "InvalidClientTokenId",
-    "UnrecognizedClientException",
-)
-"""What AWS answers when credentials are not valid any more, or never were."""
-ROOT_CA_FINGERPRINT = "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e"
-"""SHA-256 of Amazon Root CA 1, DER."""
+EXPIRED = ("ExpiredToken", "ExpiredTokenException", *sign_in.NOT_KNOWN)
+"""What AWS answers when credentials are not valid any more."""
+ROOT_CAS = {
+    "Amazon Root CA 1": "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e",
+    "Amazon Root CA 3": "18ce6cfe7bf14e60b2e347b8dfe868cb31d02ebb3ada271569f50343b46db3a4",
+}
+"""SHA-256 of each, DER, as https://www.amazontrust.com/repository/ gives them."""
 
 
 class AwsLine:
@@ -58,61 +55,31 @@ def connect() -> Account:
             another account, for the root user, or expired.
     """
     number = _number()
-    session = boto3.Session()
-    region = (
-        os.environ.get("IOT_TUTORIAL_REGION")
-        or os.environ.get("AWS_REGION")
-        or session.region_name  # AWS_DEFAULT_REGION, or the profile's
-    )
-    if not region:
-        raise not_connected("Say in which region: set IOT_TUTORIAL_REGION, such as eu-west-1.")
     learner = who()
+    with sign_in.problems_told():
+        session = botocore.session.Session()
+    with sign_in.problems_told(session):
+        region = sign_in.region(session)
     config = Config(
         region_name=region,
         # 'aws' means AWS: no endpoint of another make, set for other work.
         ignore_configured_endpoint_urls=True,  # type: ignore[call-arg]  # the stubs lack it
         retries={"mode": "adaptive", "total_max_attempts": 8},
     )
-    sts, iot = session.client("sts", config=config), session.client("iot", config=config)
-    data = cache(partial(session.client, "iot-data", config=config))
-    return account(iot, data, number=number, learner=learner, signed_in=caller(sts, number))
+    signed_in = sign_in.SignedIn(session, region, config, number)
+    name = signed_in.check()
 
+    def about_to_sign(**_: object) -> None:
+        signed_in.check()
 
-def caller(sts: Any, number: str) -> str:
-    """Find out who is signed in, and check that it is to the account that was named.
+    def client(service: str) -> Any:
+        with sign_in.problems_told(session):
+            made = session.create_client(service, config=config)
+        made.meta.events.register_first(f"before-sign.{service}", about_to_sign)
+        return made
 
-    Args:
-        sts: A boto3 ``sts`` client.
-        number: The account that was named: 12 digits.
-
-    Returns:
-        Kind and name, without the account: ``user/zoe``, ``assumed-role/Student/zoe``.
-
-    Raises:
-        LessonError: it is another account, or its root user, or nobody is signed in.
-
-    Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
-    """
-    try:
-        identity = sts.get_caller_identity()
-    except (ClientError, BotoCoreError) as problem:
-        raise not_connected(
-            f"AWS does not say who is signed in: {problem}. Sign in, then run this cell again."
-        ) from problem
-    arn = split_arn(identity["Arn"])
-    signed_in = arn.resource if arn else identity["Arn"]
-    if identity["Account"] != number:
-        raise not_connected(
-            f"The credentials of this machine are for the account that ends in "
-            f"{identity['Account'][-4:]}, and IOT_TUTORIAL_ACCOUNT ends in {number[-4:]}. "
-            "Nothing was done: sign in to the account that you named."
-        )
-    if signed_in == "root":
-        raise not_connected(
-            "The account's root user is signed in, and may do everything. Nothing was done: sign "
-            "in as a user or role that has the lesson's own policy (workshop/student-policy.json)."
-        )
-    return signed_in
+    data = cache(partial(client, "iot-data"))
+    return account(client("iot"), data, number=number, learner=learner, signed_in=name)
 
 
 def account(iot: "IoTClient", data: Any, *, number: str, learner: str, signed_in: str) -> Account:
@@ -123,17 +90,22 @@ def account(iot: "IoTClient", data: Any, *, number: str, learner: str, signed_in
         data: Makes an ``iot-data`` client of it.
         number: 12 digits.
         learner: Whose lesson it is: what every name begins with.
-        signed_in: Kind and name, as :func:`caller` gives them.
+        signed_in: Kind and name, as :meth:`helpers.account.sign_in.SignedIn.check` gives them.
     """
     region = iot.meta.region_name
     # The folder's name is shown, so the account's number is not in it.
     digest = hashlib.sha256(number.encode()).hexdigest()[:8]
     keys = Path("keys") / f"aws-{digest}-{region}-{learner}"
-    guard.confine(iot, record_certificates(iot, keys), f"{learner}-")
-    iot.meta.events.register("after-call.iot", _still_signed_in)
+    ledger = record_certificates(iot, keys)
+
+    def confined(client: Any) -> Any:
+        guard.confine(client, ledger, f"{learner}-")
+        client.meta.events.register("after-call", _heard)
+        return client
+
     return Account(
-        iot=iot,
-        data=data,
+        iot=confined(iot),
+        data=cache(lambda: confined(data())),
         line=AwsLine(),
         learner=learner,
         number=number,
@@ -142,12 +114,22 @@ def account(iot: "IoTClient", data: Any, *, number: str, learner: str, signed_in
             f"AWS account ········{number[-4:]}, region {region}, signed in as {signed_in}.\n"
             f"The lesson makes Things, policies and certificates there; their names begin with "
             f"{learner}-, and notebook 04 removes them.\n"
-            f"What AWS charges for: {COSTS}"
+            f"What AWS charges for: {COSTS}{_about_proxy(region)}"
         ),
-        root_ca=amazon_root_ca(),
+        root_ca=amazon_root_cas(),
         key_folder=keys,
         link=TlsLink(8883, alpn_port=443),
         shared=True,
+    )
+
+
+def _about_proxy(region: str) -> str:
+    """Say what a proxy for HTTPS means; nothing where there is none."""
+    if "https" not in getproxies() or proxy_bypass(f"iot.{region}.amazonaws.com"):
+        return ""
+    return (
+        "\nHTTPS goes through a proxy here. A press is MQTT, which no such proxy passes on: it "
+        "needs a way to AWS of its own, by port 8883 or 443."
     )
 
 
@@ -161,31 +143,38 @@ def _number() -> str:
     return number
 
 
-def _still_signed_in(parsed: dict[str, Any], **_: object) -> None:
-    if parsed.get("Error", {}).get("Code") in EXPIRED:
+def _heard(parsed: dict[str, Any], **_: object) -> None:
+    """Mask what AWS says of an error, before anyone can quote it; end a lesson that it ended."""
+    error = parsed.get("Error", {})
+    if error.get("Code") in EXPIRED:
         raise not_connected(
             "Your AWS credentials are not valid any more. Sign in again, run the notebook's first "
             "cell, then this one: what is done stays done."
         )
+    if "Message" in error:
+        error["Message"] = sign_in.masked(error["Message"])
 
 
-def amazon_root_ca(bundle: str | None = None) -> str:
-    """Return Amazon Root CA 1, PEM, known by its fingerprint.
+def amazon_root_cas(bundle: str | None = None) -> str:
+    """Return Amazon Root CA 1 and 3, PEM, each known by its fingerprint.
+
+    An endpoint's certificate is signed by the one with RSA keys, or by that with elliptic ones.
 
     Args:
         bundle: Text with certificates in PEM; certifi's where not given.
 
     Raises:
-        LessonError: it is not among them.
+        LessonError: one is not among them.
 
     Source: https://docs.aws.amazon.com/iot/latest/developerguide/server-authentication.html
     """
     text = Path(certifi.where()).read_text("ascii", "ignore") if bundle is None else bundle
-    for pem in re.findall("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", text, re.S):
-        if hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest() == ROOT_CA_FINGERPRINT:
-            return f"{pem}\n"
-    raise LessonError(
-        "Amazon Root CA 1 is not in the package certifi. Install that again: without it, "
-        "nothing tells AWS's endpoint from another's.",
-        entry="The endpoint or the root certificate is not the right one",
-    )
+    pems = re.findall("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", text, re.S)
+    found = {hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest(): pem for pem in pems}
+    if missing := [name for name, each in ROOT_CAS.items() if each not in found]:
+        raise LessonError(
+            f"{missing[0]} is not in the package certifi. Install that again: without it, "
+            "nothing tells AWS's endpoint from another's.",
+            entry="The endpoint or the root certificate is not the right one",
+        )
+    return "".join(f"{found[each]}\n" for each in ROOT_CAS.values())

@@ -126,6 +126,8 @@ class CertificateSteps(Panel):
             "Creating the certificate",
             f"{name} has a certificate. Its files are in {self._account.key_folder / name}.",
             then=f"certificate.save_issued(aws, issued, {literal(name)})",
+            # There the keys are made here, and boto3 has no call for that.
+            code=f"certificate.create(aws, {literal(name)})" if self._account.shared else "",
         ) as made:
             certificate.create(self._account, name)
         self._offer_key = self.outcome.succeeded and any(call.changes for call in made)
