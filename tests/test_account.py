@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 from conftest import pid
 
 from helpers.account import Account, connect
@@ -52,6 +53,27 @@ button.press(button.device(aws, name))
 closing.clean_up(aws)
 print(json.dumps({"contacted": sorted(contacted), "region": aws.iot.meta.region_name}))
 """
+
+
+@pytest.mark.parametrize("value", ["nonsense", ""])
+def test_nonsense_in_a_variable_of_aws_does_not_stop_the_sandbox(
+    value: str, inside: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each that botocore reads, by its own list, and those that it reads elsewhere."""
+    read = [variable for _, variable, _, _ in BOTOCORE_DEFAUT_SESSION_VARIABLES.values()]
+    names = {each for it in read if it for each in ([it] if isinstance(it, str) else it)}
+    names |= {
+        *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION"),
+        *("AWS_CREDENTIAL_EXPIRATION", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+        *("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_IOT"),
+    }
+    assert len(names) > 40
+    for name in names:
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            again = connect()
+            assert again.iot.list_things()["things"] == []
+            assert again.data().meta.endpoint_url == inside.iot.meta.endpoint_url
 
 
 def test_no_packet_leaves_the_machine(tmp_path: Path) -> None:

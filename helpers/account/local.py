@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 from botocore.exceptions import EndpointConnectionError
 from botocore.loaders import Loader
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 _api_descriptions = cache(Loader)
 """AWS's APIs as botocore reads them from JSON: 0.1 s for each session that does not share them."""
+_NOTHING_OF_THE_MACHINES = {
+    name: (None, None, default, read_as)
+    for name, (_, _, default, read_as) in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
+} | dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
+"""botocore's settings without the machine's own: no variable, no profile, no file."""
 KEYS = Path("keys") / "sandbox"
 ANY_KEY = "sandbox"
 """The access key id for a sandbox without a class, which takes any."""
@@ -133,16 +139,7 @@ def _bring_back(caught_exception: Exception | None, **_: object) -> None:
 
 
 def _client(sandbox: Sandbox, line: Line, access_key: str, service: Any) -> Any:
-    # Nothing of the machine's own AWS set-up is read: no profile, no file, no endpoint, no proxy.
-    nothing = (None, None, None, None)
-    core = botocore.session.Session(
-        session_vars={
-            "profile": nothing,
-            "config_file": (None, None, os.devnull, None),
-            "credentials_file": (None, None, os.devnull, None),
-            "ca_bundle": nothing,
-        }
-    )
+    core = botocore.session.Session(session_vars=_NOTHING_OF_THE_MACHINES)
     core.register_component("data_loader", _api_descriptions())
     client = boto3.Session(
         aws_access_key_id=access_key,
