@@ -240,3 +240,12 @@ def test_what_is_no_matter_of_time_is_said_at_once(zoe: Account) -> None:
     with Stubber(zoe.iot) as stub, pytest.raises(ClientError, match="AccessDenied"):
         stub.add_client_error("delete_policy", "AccessDeniedException", "no")
         waiting.delete_when_detached(lambda: zoe.iot.delete_policy(policyName="zoe-policy"))
+
+
+def test_the_client_for_shadows_is_confined_as_well(zoe: Account) -> None:
+    with pytest.raises(LessonError, match="was not sent"):
+        zoe.data().delete_thing_shadow(thingName="ada-button")
+    with pytest.raises(LessonError, match="was not sent"):
+        zoe.data().publish(topic="anywhere", payload=b"{}")
+    with pytest.raises(zoe.data().exceptions.ResourceNotFoundException):
+        zoe.data().delete_thing_shadow(thingName="zoe-button")
