@@ -31,7 +31,7 @@ ROOT_CAS = {
     "Amazon Root CA 1": "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e",
     "Amazon Root CA 3": "18ce6cfe7bf14e60b2e347b8dfe868cb31d02ebb3ada271569f50343b46db3a4",
 }
-"""SHA-256 of each, DER, as https://www.amazontrust.com/repository/ gives them."""
+"""SHA-256 of each, DER."""
 
 
 class AwsLine:
