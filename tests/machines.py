@@ -11,9 +11,18 @@ from pathlib import Path
 
 import pretend_aws
 import pytest
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 from botocore.tokens import SSOTokenProvider
 from pretend_aws import KEYS, NUMBER, PretendAws
 
+_BOTOCORES = [each[1] for each in BOTOCORE_DEFAUT_SESSION_VARIABLES.values() if each[1]]
+VARIABLES = {
+    *(each for names in _BOTOCORES for each in ([names] if isinstance(names, str) else names)),
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION"),
+    *("AWS_CREDENTIAL_EXPIRATION", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+    *("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_IOT"),
+}
+"""Those that botocore reads: by its own list, and some that it reads elsewhere."""
 SSO = """[default]
 sso_session = school
 sso_account_id = 123456789012

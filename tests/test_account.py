@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
 from conftest import pid
+from machines import VARIABLES
 
 from helpers.account import Account, connect
 from helpers.errors import LessonError
@@ -59,16 +59,8 @@ print(json.dumps({"contacted": sorted(contacted), "region": aws.iot.meta.region_
 def test_nonsense_in_a_variable_of_aws_does_not_stop_the_sandbox(
     value: str, inside: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each that botocore reads, by its own list, and those that it reads elsewhere."""
-    read = [variable for _, variable, _, _ in BOTOCORE_DEFAUT_SESSION_VARIABLES.values()]
-    names = {each for it in read if it for each in ([it] if isinstance(it, str) else it)}
-    names |= {
-        *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION"),
-        *("AWS_CREDENTIAL_EXPIRATION", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"),
-        *("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_IOT"),
-    }
-    assert len(names) > 40
-    for name in names:
+    assert len(VARIABLES) > 40
+    for name in VARIABLES:
         with monkeypatch.context() as patch:
             patch.setenv(name, value)
             again = connect()

@@ -16,8 +16,8 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from machines import SSO, Machine
-from pretend_aws import ANOTHER, NUMBER, ZOE
+from machines import SSO, VARIABLES, Machine
+from pretend_aws import ANOTHER, KEYS, NUMBER, ZOE
 
 from helpers.account import Account, connect
 from helpers.errors import LessonError
@@ -42,55 +42,24 @@ def test_a_machine_that_is_ready_connects(machine: Machine) -> None:
     assert machine.aws.asked == ["sts.eu-west-1.amazonaws.com GetCallerIdentity"]
 
 
-def profile(on: Machine) -> None:
-    on.variable("AWS_PROFILE", "school")
+def given(*, keys: str = KEYS, config: str = "", **variables: str) -> Callable[[Machine], None]:
+    """A machine with these files and variables."""
+
+    def set_up(on: Machine) -> None:
+        on.keys(keys)
+        on.config(config)
+        for name, value in variables.items():
+            on.variable(name, value)
+
+    return set_up
 
 
-def half_a_pair_in_variables(on: Machine) -> None:
-    on.variable("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
-
-
-def the_other_half_in_variables(on: Machine) -> None:
-    on.keys("")
-    on.variable("AWS_SECRET_ACCESS_KEY", "example")
-
-
-def half_a_pair_in_a_file(on: Machine) -> None:
-    on.keys("[default]\naws_access_key_id = AKIAEXAMPLE\n")
-
-
-def the_other_half_in_a_file(on: Machine) -> None:
-    on.keys("[default]\naws_secret_access_key = example\n")
-
-
-def half_a_pair_in_the_config(on: Machine) -> None:
-    on.keys("")
-    on.config("[default]\naws_access_key_id = AKIAEXAMPLE\n")
-
-
-def a_broken_config(on: Machine) -> None:
-    on.config("[default\nregion = eu-west-1\n")
-
-
-def a_section_twice(on: Machine) -> None:
-    on.config("[default]\n[default]\n")
-
-
-def broken_keys(on: Machine) -> None:
-    on.keys("aws_access_key_id = AKIAEXAMPLE\n")
+def region(name: str) -> Callable[[Machine], None]:
+    return given(IOT_TUTORIAL_REGION=name)
 
 
 def no_text(on: Machine) -> None:
     (on.home / ".aws" / "config").write_bytes(b"[default]\nregion = \xff\xfe\n")
-
-
-def nobody(on: Machine) -> None:
-    on.keys("")
-
-
-def no_process(on: Machine) -> None:
-    on.keys("")
-    on.config("[default]\ncredential_process = /no/such/program\n")
 
 
 def a_failing_process(on: Machine) -> None:
@@ -114,24 +83,6 @@ def sso_that_expired(on: Machine) -> None:
     on.sso(expires="2020-01-01T00:00:00Z")
 
 
-def an_sso_session_that_is_not_there(on: Machine) -> None:
-    on.keys("")
-    on.config(SSO.replace("[sso-session school]", "[sso-session scool]"))
-
-
-def a_role_of_no_profile(on: Machine) -> None:
-    on.keys("")
-    on.config(f"[default]\nrole_arn = arn:aws:iam::{NUMBER}:role/Student\nsource_profile = me\n")
-
-
-def roles_in_a_circle(on: Machine) -> None:
-    on.keys("")
-    role = f"role_arn = arn:aws:iam::{NUMBER}:role/Student"
-    on.config(
-        f"[default]\n{role}\nsource_profile = me\n[profile me]\n{role}\nsource_profile = default\n"
-    )
-
-
 def a_role_that_may_not_be_taken(on: Machine) -> None:
     on.config(
         f"[profile student]\nrole_arn = arn:aws:iam::{ANOTHER}:role/Student\n"
@@ -145,21 +96,8 @@ def a_role_that_may_not_be_taken(on: Machine) -> None:
     )
 
 
-def a_token_that_is_not_there(on: Machine) -> None:
-    on.keys("")
-    on.variable("AWS_WEB_IDENTITY_TOKEN_FILE", "/no/such/file")
-    on.variable("AWS_ROLE_ARN", f"arn:aws:iam::{NUMBER}:role/Student")
-
-
 def no_region(on: Machine) -> None:
     on.monkeypatch.delenv("IOT_TUTORIAL_REGION")
-
-
-def region(name: str) -> Callable[[Machine], None]:
-    def named(on: Machine) -> None:
-        on.variable("IOT_TUTORIAL_REGION", name)
-
-    return named
 
 
 def a_region_not_enabled(on: Machine) -> None:
@@ -194,54 +132,56 @@ def the_root_user(on: Machine) -> None:
     on.aws.identities["AKIAEXAMPLE"] = f"arn:aws:iam::{NUMBER}:root"
 
 
-def setting(name: str, value: str = "nonsense") -> Callable[[Machine], None]:
-    def set_it(on: Machine) -> None:
-        on.variable(name, value)
-
-    return set_it
-
-
-def a_proxy_that_is_not_there(on: Machine) -> None:
-    on.variable("HTTPS_PROXY", "http://127.0.0.1:9")
-
-
 def a_proxy_that_opens_what_passes(on: Machine) -> None:
     on.monkeypatch.delenv("AWS_CA_BUNDLE")
 
 
 AGAIN = "then run this cell again"
+ROLE = f"role_arn = arn:aws:iam::{NUMBER}:role/Student\n"
 MISTAKES: dict[str, tuple[Callable[[Machine], None], list[str]]] = {
     "a profile that is not there": (
-        profile,
+        given(AWS_PROFILE="school"),
         ["There is no profile 'school'", "set AWS_PROFILE to one that", "or unset it"],
     ),
     "half a key pair, in variables": (
-        half_a_pair_in_variables,
+        given(AWS_ACCESS_KEY_ID="AKIAEXAMPLE"),
         ["Half a key pair: AWS_SECRET_ACCESS_KEY is missing", "Give both halves"],
     ),
     "its other half": (
-        the_other_half_in_variables,
+        given(keys="", AWS_SECRET_ACCESS_KEY="example"),
         ["Half a key pair: aws_access_key_id is missing", "Give both halves"],
     ),
     "half a key pair, in a file": (
-        half_a_pair_in_a_file,
+        given(keys="[default]\naws_access_key_id = AKIAEXAMPLE\n"),
         ["Half a key pair: aws_secret_access_key is missing (shared-credentials-file)"],
     ),
     "its other half, in a file": (
-        the_other_half_in_a_file,
+        given(keys="[default]\naws_secret_access_key = example\n"),
         ["Half a key pair: aws_access_key_id is missing", "Give both halves"],
     ),
     "half a key pair, in the config": (
-        half_a_pair_in_the_config,
+        given(keys="", config="[default]\naws_access_key_id = AKIAEXAMPLE\n"),
         ["Half a key pair: aws_secret_access_key is missing (config-file)"],
     ),
-    "a broken config file": (a_broken_config, [".aws/config cannot be read: put it right"]),
-    "a section twice": (a_section_twice, [".aws/config cannot be read: put it right"]),
-    "a broken file of keys": (broken_keys, [".aws/credentials cannot be read: put it right"]),
+    "a broken config file": (
+        given(config="[default\nregion = eu-west-1\n"),
+        [".aws/config cannot be read: put it right"],
+    ),
+    "a section twice": (
+        given(config="[default]\n[default]\n"),
+        [".aws/config cannot be read: put it right"],
+    ),
+    "a broken file of keys": (
+        given(keys="aws_access_key_id = AKIAEXAMPLE\n"),
+        [".aws/credentials cannot be read: put it right"],
+    ),
     "a config file that is no text": (no_text, [".aws/config cannot be read: put it right"]),
-    "nobody signed in": (nobody, ["Nobody is signed in to AWS on this machine. Sign in", AGAIN]),
+    "nobody signed in": (
+        given(keys=""),
+        ["Nobody is signed in to AWS on this machine. Sign in", AGAIN],
+    ),
     "a credential process that is not there": (
-        no_process,
+        given(keys="", config="[default]\ncredential_process = /no/such/program\n"),
         ["What gives credentials on this machine failed", "/no/such/program", AGAIN],
     ),
     "a credential process that fails": (
@@ -259,15 +199,19 @@ MISTAKES: dict[str, tuple[Callable[[Machine], None], list[str]]] = {
     "SSO not begun": (sso_not_begun, ["Run `aws sso login`", AGAIN]),
     "SSO that expired": (sso_that_expired, ["Run `aws sso login`", AGAIN]),
     "an SSO session that is not there": (
-        an_sso_session_that_is_not_there,
+        given(keys="", config=SSO.replace("[sso-session school]", "[sso-session scool]")),
         ["A setting for AWS on this machine is not valid", '"school"', "~/.aws/config"],
     ),
     "a role of a profile that is not there": (
-        a_role_of_no_profile,
+        given(keys="", config=f"[default]\n{ROLE}source_profile = me\n"),
         ["A setting for AWS on this machine is not valid", '"me"', "~/.aws/config"],
     ),
     "roles in a circle": (
-        roles_in_a_circle,
+        given(
+            keys="",
+            config=f"[default]\n{ROLE}source_profile = me\n"
+            f"[profile me]\n{ROLE}source_profile = default\n",
+        ),
         ["A setting for AWS on this machine is not valid", "loop", "~/.aws/config"],
     ),
     "a role that may not be taken": (
@@ -275,7 +219,11 @@ MISTAKES: dict[str, tuple[Callable[[Machine], None], list[str]]] = {
         ["········9012:user/zoe is not authorized", "Sign in", AGAIN],
     ),
     "a token that is not there": (
-        a_token_that_is_not_there,
+        given(
+            keys="",
+            AWS_WEB_IDENTITY_TOKEN_FILE="/no/such/file",
+            AWS_ROLE_ARN=f"arn:aws:iam::{NUMBER}:role/Student",
+        ),
         ["What gives credentials on this machine failed", "/no/such/file", AGAIN],
     ),
     "no region": (no_region, ["Say in which region: set IOT_TUTORIAL_REGION"]),
@@ -313,27 +261,17 @@ MISTAKES: dict[str, tuple[Callable[[Machine], None], list[str]]] = {
     "another account": (another_account, ["ends in 3333", "sign in to the account that you named"]),
     "the root user": (the_root_user, ["root user is signed in", "sign in as a user or role"]),
     "a proxy that is not there": (
-        a_proxy_that_is_not_there,
+        given(HTTPS_PROXY="http://127.0.0.1:9"),
         ["AWS is not reached", "Look at network and proxy", AGAIN],
     ),
     "a proxy that opens what passes": (
         a_proxy_that_opens_what_passes,
         ["AWS is not reached", "SSL", "Look at network and proxy", AGAIN],
     ),
-    **{
-        f"nonsense in {name}": (
-            setting(name),
-            ["A setting for AWS on this machine is not valid", "Look at the AWS_ variables", AGAIN],
-        )
-        for name in (
-            "AWS_DEFAULTS_MODE",
-            "AWS_STS_REGIONAL_ENDPOINTS",
-            "AWS_ACCOUNT_ID_ENDPOINT_MODE",
-            "AWS_METADATA_SERVICE_TIMEOUT",
-            "AWS_REQUEST_CHECKSUM_CALCULATION",
-            "AWS_REQUEST_MIN_COMPRESSION_SIZE_BYTES",
-        )
-    },
+    "nonsense in a variable": (
+        given(AWS_DEFAULTS_MODE="nonsense"),
+        ["A setting for AWS on this machine is not valid", "Look at the AWS_ variables", AGAIN],
+    ),
 }
 
 
@@ -344,6 +282,22 @@ def test_a_mistake_gives_its_sentence(machine: Machine, mistake: str) -> None:
     said = refused(lambda: connect(target="aws"))
     for each in says:
         assert each in said
+
+
+@pytest.mark.parametrize("value", ["nonsense", ""])
+def test_no_variable_of_aws_gives_a_traceback(machine: Machine, value: str) -> None:
+    refused_by = []
+    for name in VARIABLES - {"AWS_CA_BUNDLE"}:  # this one leads to the tests' own AWS
+        with machine.monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            try:
+                connect(target="aws")
+            except LessonError as problem:
+                refused_by.append((name, str(problem)))
+    assert len(refused_by) < len(VARIABLES) / 2
+    assert "AWS_DEFAULTS_MODE" in dict(refused_by)
+    for name, said in refused_by:
+        assert "this machine" in said or "key pair" in said or "profile" in said, name
 
 
 LIST_THINGS = "iot.eu-west-1.amazonaws.com /things"
@@ -410,7 +364,6 @@ def read_with(lesson: Account, client: str) -> None:
 
 
 def test_a_proxy_is_told_of_before_a_press(machine: Machine) -> None:
-    assert "on port 8883" not in connect(target="aws").about.partition("HTTPS goes")[0]
     assert "A press is MQTT, which no such proxy passes on" in connect(target="aws").about
     machine.variable("NO_PROXY", "iot.eu-west-1.amazonaws.com")
     assert "proxy" not in connect(target="aws").about

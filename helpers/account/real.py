@@ -51,13 +51,12 @@ def connect() -> Account:
     """Connect to the account that ``IOT_TUTORIAL_ACCOUNT`` names.
 
     Raises:
-        LessonError: no account or region is named, or the credentials of this machine are for
-            another account, for the root user, or expired.
+        LessonError: no account or region is named, AWS IoT is not in that region, or the
+            credentials of this machine are for another account, for the root user, or of no use.
     """
     number = _number()
     learner = who()
-    with sign_in.problems_told():
-        session = botocore.session.Session()
+    session = botocore.session.Session()  # reads nothing yet
     with sign_in.problems_told(session):
         region = sign_in.region(session)
     config = Config(
@@ -78,7 +77,7 @@ def connect() -> Account:
         made.meta.events.register_first(f"before-sign.{service}", about_to_sign)
         return made
 
-    data = cache(partial(client, "iot-data"))
+    data = partial(client, "iot-data")
     return account(client("iot"), data, number=number, learner=learner, signed_in=name)
 
 

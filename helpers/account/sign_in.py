@@ -154,11 +154,11 @@ class SignedIn:
 
 
 @contextmanager
-def problems_told(session: Any = None) -> Iterator[None]:
+def problems_told(session: Any) -> Iterator[None]:
     """Say in one sentence what is wrong with the machine's set-up, and what to do.
 
     Args:
-        session: The botocore session, where there is one.
+        session: The botocore session that is set up.
 
     Raises:
         LessonError: for whatever else the block raises.
