@@ -15,8 +15,8 @@ const [folder, copied] = [path.resolve(process.argv[2]), process.argv[3] === 'me
 const BEGIN = Date.UTC(2026, 8, 21);
 let [now, drawn] = [BEGIN, 1];
 process.env.TZ = 'UTC';
-Date.now = () => now;
-performance.now = () => now - BEGIN;
+Date.now = () => ++now;
+performance.now = () => ++now - BEGIN;
 crypto.randomFillSync = bytes => {
   for (let at = 0; at < bytes.length; at++) bytes[at] = (drawn = Math.imul(drawn, 69069) + 1) >>> 24;
   return bytes;
@@ -79,7 +79,6 @@ async function copyMemory() {
   env.PYTHONHASHSEED = '1';  // the same memory each time
   const indexURL = at('pyodide');
   const pyodide = await loadPyodide({ indexURL, env, _makeSnapshot: true });
-  now += 1000;  // later than what Python has seen of the folder
   put(pyodide.FS, at('compiled'), SITE);
   const files = pyodide.runPython('import iot_start; iot_start.load(); iot_start.note()').toJs();
   const { default: make } = await from('pyodide.asm.mjs');
